@@ -1,0 +1,1 @@
+"""Scheduled: reads windows, writes scores, embeddings and drift results."""

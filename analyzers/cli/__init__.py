@@ -1,0 +1,1 @@
+"""Offline commands: score and drift on files."""

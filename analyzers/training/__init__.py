@@ -1,0 +1,1 @@
+"""Rebuilds every shipped weight from labelled files."""

@@ -1,0 +1,1 @@
+"""OTLP in, durable, to the database."""

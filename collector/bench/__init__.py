@@ -1,0 +1,1 @@
+"""Reproducible load for the ingest path."""

@@ -1,0 +1,1 @@
+"""Streamlit dashboard; reads through leewatch.storage only."""

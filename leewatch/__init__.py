@@ -1,0 +1,1 @@
+"""LLM observability and drift monitoring. Only this package is public API."""

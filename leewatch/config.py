@@ -1,0 +1,239 @@
+"""One typed configuration from arguments, environment, `leewatch.yaml` and defaults, in this order.
+
+Every section is a frozen model that refuses unknown keys. The sections that several roles read are here; a role's own
+section is registered under the entry-point group `leewatch.sections`. All faults are reported together with their paths.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import Field as Key
+
+from leewatch import plugins
+from leewatch.errors import ConfigError, InputError
+
+ENVIRONMENT_PREFIX = "LEEWATCH_"
+DATA_VARIABLE = "LEEWATCH_DATA"
+CONFIG_VARIABLE = "LEEWATCH_CONFIG"
+DEFAULT_DATA = Path("leewatch-data")
+DEFAULT_FILE = Path("leewatch.yaml")
+RESERVED = {"DATA", "CONFIG"}
+
+Port = Annotated[int, Key(ge=1, le=65535)]
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, unknown keys are faults, values are checked strictly by type."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class StorageSection(Section):
+    """Which database to use."""
+
+    dsn: SecretStr | None = Key(
+        None, description="ClickHouse server, clickhouse://user:password@host:8123/leewatch; unset: the embedded store"
+    )
+    database: str = Key("leewatch", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="database of all tables")
+    raw_days: int = Key(30, ge=1, le=3650, description="days that raw telemetry (otel_traces, otel_logs) is kept")
+    spans_days: int = Key(400, ge=1, le=3650, description="days that LLM spans, content, embeddings and scores are kept")
+
+
+class StoreSection(Section):
+    """The embedded store (role `store`)."""
+
+    host: str = Key("127.0.0.1", description="address to listen on; loopback unless you know why")
+    port: Port = Key(8123, description="port of ClickHouse's HTTP interface")
+    threads: int = Key(4, ge=1, le=64, description="queries that run at the same time")
+    max_memory_mb: int = Key(4096, ge=256, description="memory limit of the engine, MB")
+
+
+class CollectorSection(Section):
+    """The OTLP receiver (role `collector`)."""
+
+    host: str = Key("127.0.0.1", description="address to listen on")
+    grpc_port: Port = Key(4317, description="port of OTLP/gRPC")
+    http_port: Port = Key(4318, description="port of OTLP/HTTP, /healthz, /readyz and /metrics")
+    max_request_mb: int = Key(64, ge=1, le=1024, description="largest request, also after decompression, MB")
+    max_spool_mb: int = Key(2048, ge=16, description="spooled bytes beyond which requests are refused with 503, MB")
+    keep_seconds: int = Key(600, ge=0, description="seconds that a segment is kept after its insert, and duplicates are known")
+    flush_seconds: float = Key(0.5, gt=0, le=60, description="age at which a segment is inserted, seconds")
+    flush_mb: int = Key(16, ge=1, le=256, description="size at which a segment is inserted, MB")
+
+
+class DashboardSection(Section):
+    """The Streamlit dashboard (role `dashboard`)."""
+
+    host: str = Key("127.0.0.1", description="address to listen on")
+    port: Port = Key(8501, description="port of the dashboard")
+    public_url: str = Key("", description="base URL in alert links; empty: http://HOST:PORT")
+
+
+SHARED: dict[str, type[Section]] = {
+    "storage": StorageSection,
+    "store": StoreSection,
+    "collector": CollectorSection,
+    "dashboard": DashboardSection,
+}
+
+S = TypeVar("S", bound=Section)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The whole configuration. `data` is the absolute data directory; `file` the file it was read from, if any."""
+
+    data: Path
+    sections: Mapping[str, Section]
+    file: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def section(self, kind: type[S]) -> S:
+        """The section of this type. Raises KeyError for a type that is not registered."""
+        for section in self.sections.values():
+            if isinstance(section, kind):
+                return section
+        raise KeyError(kind.__name__)
+
+    @property
+    def storage(self) -> StorageSection:
+        return self.section(StorageSection)
+
+    @property
+    def store(self) -> StoreSection:
+        return self.section(StoreSection)
+
+    @property
+    def collector(self) -> CollectorSection:
+        return self.section(CollectorSection)
+
+    @property
+    def dashboard(self) -> DashboardSection:
+        return self.section(DashboardSection)
+
+    @property
+    def dashboard_url(self) -> str:
+        """Base URL of the dashboard, without a trailing slash."""
+        return self.dashboard.public_url.rstrip("/") or f"http://{self.dashboard.host}:{self.dashboard.port}"
+
+
+def section_types() -> dict[str, type[Section]]:
+    """Every section by name: the shared ones and those that installed packages register."""
+    return {**SHARED, **plugins.load_all("leewatch.sections")}
+
+
+def load(
+    file: Path | None = None,
+    data: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Settings:
+    """Reads the configuration.
+
+    file: path of the YAML file; else LEEWATCH_CONFIG, else `leewatch.yaml` in the current directory when there is one.
+    data: data directory; else LEEWATCH_DATA, else `./leewatch-data`.
+    overrides: {section: {key: value}} from the command line; they win.
+
+    Raises ConfigError with every fault found, InputError when a named file cannot be read.
+    """
+    env = dict(os.environ if environment is None else environment)
+    path = file or (Path(env[CONFIG_VARIABLE]) if env.get(CONFIG_VARIABLE) else None)
+    if path is None and DEFAULT_FILE.is_file():
+        path = DEFAULT_FILE
+    faults: list[str] = []
+    raw = _from_file(path, faults) if path is not None else {}
+    types = section_types()
+    _merge_environment(raw, env, types, faults)
+    for section, values in (overrides or {}).items():
+        raw.setdefault(section, {}).update(values)
+    sections = _validated(raw, types, faults)
+    if faults:
+        raise ConfigError(faults, str(path) if path else "environment and arguments")
+    directory = (data or Path(env.get(DATA_VARIABLE) or DEFAULT_DATA)).expanduser().absolute()
+    return Settings(data=directory, sections=sections, file=path, environment=env)
+
+
+def _from_file(path: Path, faults: list[str]) -> dict[str, dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read configuration {path}: {error}. Pass an existing file with --config.") from error
+    try:
+        parsed = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if parsed is None:
+        return {}
+    if not isinstance(parsed, dict):
+        raise InputError(f"{path} must hold sections (storage:, collector:, ...), got a {type(parsed).__name__}")
+    sections: dict[str, dict[str, Any]] = {}
+    for name, values in parsed.items():
+        if values is None:
+            continue
+        if not isinstance(values, dict):
+            faults.append(f"{name}: expected keys and values, got {values!r}")
+            continue
+        sections[str(name)] = dict(values)
+    return sections
+
+
+def _merge_environment(
+    raw: dict[str, dict[str, Any]], env: Mapping[str, str], types: Mapping[str, type[Section]], faults: list[str]
+) -> None:
+    for variable, text in sorted(env.items()):
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable[len(ENVIRONMENT_PREFIX) :] in RESERVED:
+            continue
+        path = variable[len(ENVIRONMENT_PREFIX) :].lower().split("__")
+        if len(path) < 2 or path[0] not in types:
+            faults.append(f"{variable}: no such setting; environment settings are LEEWATCH_SECTION__KEY")
+            continue
+        try:
+            value = yaml.safe_load(text) if text else ""
+        except yaml.YAMLError:
+            value = text
+        target: dict[str, Any] = raw.setdefault(path[0], {})
+        for key in path[1:-1]:
+            target = target.setdefault(key, {})
+        target[path[-1]] = value
+
+
+def _validated(
+    raw: Mapping[str, Mapping[str, Any]], types: Mapping[str, type[Section]], faults: list[str]
+) -> dict[str, Section]:
+    faults.extend(
+        f"{name}: unknown section; known: {', '.join(sorted(types))}" for name in sorted(raw) if name not in types
+    )
+    sections: dict[str, Section] = {}
+    for name, kind in types.items():
+        try:
+            sections[name] = kind.model_validate(raw.get(name, {}))
+        except ValidationError as error:
+            for fault in error.errors(include_url=False):
+                location = ".".join(str(part) for part in (name, *fault["loc"]))
+                faults.append(f"{location}: {_expectation(fault['type'], fault['msg'])}{_got(raw.get(name), fault['loc'], kind)}")
+    return sections
+
+
+def _expectation(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "unknown key"
+    return message[0].lower() + message[1:] if message else kind
+
+
+def _got(values: Any, location: tuple[int | str, ...], kind: type[Section]) -> str:
+    """`, got VALUE`, except where the key may hold a secret."""
+    if any("dsn" in str(part) or "token" in str(part) or "secret" in str(part) or "webhook" in str(part) for part in location):
+        return ""
+    for part in location:
+        try:
+            values = values[part]
+        except (KeyError, IndexError, TypeError):
+            return ""
+    return f", got {values!r}" if isinstance(values, str | int | float | bool) else ""

@@ -1,0 +1,1 @@
+"""Attribute dialects as data, and the SQL generated from it."""

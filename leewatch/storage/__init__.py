@@ -1,0 +1,1 @@
+"""The one client for embedded store, server and cluster; schema and queries."""

@@ -1,0 +1,1 @@
+"""ClickHouse HTTP interface over chDB."""
