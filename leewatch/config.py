@@ -1,4 +1,4 @@
-"""One typed configuration from arguments, environment, `leewatch.yaml` and defaults, in this order.
+"""One typed configuration from arguments, environment, `leewatch.yaml`, the running installation and defaults, in this order.
 
 Every section is a frozen model that refuses unknown keys. The sections that several roles read are here; a role's own
 section is registered under the entry-point group `leewatch.sections`. All faults are reported together with their paths.
@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic import Field as Key
 
-from leewatch import plugins
+from leewatch import installation, plugins
 from leewatch.errors import ConfigError, InputError
 
 ENVIRONMENT_PREFIX = "LEEWATCH_"
@@ -43,7 +43,9 @@ class StorageSection(Section):
     )
     database: str = Key("leewatch", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="database of all tables")
     raw_days: int = Key(30, ge=1, le=3650, description="days that raw telemetry (otel_traces, otel_logs) is kept")
-    spans_days: int = Key(400, ge=1, le=3650, description="days that LLM spans, content, embeddings and scores are kept")
+    spans_days: int = Key(
+        400, ge=1, le=3650, description="days that LLM spans, content, embeddings and scores are kept"
+    )
 
 
 class StoreSection(Section):
@@ -63,7 +65,9 @@ class CollectorSection(Section):
     http_port: Port = Key(4318, description="port of OTLP/HTTP, /healthz, /readyz and /metrics")
     max_request_mb: int = Key(64, ge=1, le=1024, description="largest request, also after decompression, MB")
     max_spool_mb: int = Key(2048, ge=16, description="spooled bytes beyond which requests are refused with 503, MB")
-    keep_seconds: int = Key(600, ge=0, description="seconds that a segment is kept after its insert, and duplicates are known")
+    keep_seconds: int = Key(
+        600, ge=0, description="seconds that a segment is kept after its insert, and duplicates are known"
+    )
     flush_seconds: float = Key(0.5, gt=0, le=60, description="age at which a segment is inserted, seconds")
     flush_mb: int = Key(16, ge=1, le=256, description="size at which a segment is inserted, MB")
 
@@ -140,6 +144,7 @@ def load(
     file: path of the YAML file; else LEEWATCH_CONFIG, else `leewatch.yaml` in the current directory when there is one.
     data: data directory; else LEEWATCH_DATA, else `./leewatch-data`.
     overrides: {section: {key: value}} from the command line; they win.
+    Where roles already run on the data directory, their ports stand in for the defaults.
 
     Raises ConfigError with every fault found, InputError when a named file cannot be read.
     """
@@ -153,10 +158,12 @@ def load(
     _merge_environment(raw, env, types, faults)
     for section, values in (overrides or {}).items():
         raw.setdefault(section, {}).update(values)
+    directory = (data or Path(env.get(DATA_VARIABLE) or DEFAULT_DATA)).expanduser().absolute()
+    for role in installation.running(directory).values():
+        raw[role.role] = {**role.listening, **raw.get(role.role, {})}
     sections = _validated(raw, types, faults)
     if faults:
         raise ConfigError(faults, str(path) if path else "environment and arguments")
-    directory = (data or Path(env.get(DATA_VARIABLE) or DEFAULT_DATA)).expanduser().absolute()
     return Settings(data=directory, sections=sections, file=path, environment=env)
 
 
@@ -217,7 +224,9 @@ def _validated(
         except ValidationError as error:
             for fault in error.errors(include_url=False):
                 location = ".".join(str(part) for part in (name, *fault["loc"]))
-                faults.append(f"{location}: {_expectation(fault['type'], fault['msg'])}{_got(raw.get(name), fault['loc'], kind)}")
+                faults.append(
+                    f"{location}: {_expectation(fault['type'], fault['msg'])}{_got(raw.get(name), fault['loc'], kind)}"
+                )
     return sections
 
 
@@ -229,7 +238,10 @@ def _expectation(kind: str, message: str) -> str:
 
 def _got(values: Any, location: tuple[int | str, ...], kind: type[Section]) -> str:
     """`, got VALUE`, except where the key may hold a secret."""
-    if any("dsn" in str(part) or "token" in str(part) or "secret" in str(part) or "webhook" in str(part) for part in location):
+    if any(
+        "dsn" in str(part) or "token" in str(part) or "secret" in str(part) or "webhook" in str(part)
+        for part in location
+    ):
         return ""
     for part in location:
         try:

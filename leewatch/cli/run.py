@@ -1,0 +1,38 @@
+"""`leewatch run ROLE`: one role in this process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from typing import Annotated
+
+import typer
+
+from leewatch import config, plugins
+from leewatch.installation import LISTENING_KEYS, registered
+
+ROLES = "leewatch.roles"
+
+
+def run(
+    role: Annotated[str, typer.Argument(help="store, collector, analyzers, alerts or dashboard.")],
+    supervised: Annotated[bool, typer.Option(hidden=True, help="End when standard input closes.")] = False,
+) -> None:
+    """Run one role until SIGTERM or Ctrl-C."""
+    start = plugins.load_one(ROLES, role)
+    settings = config.load()
+    if supervised:
+        threading.Thread(target=_end_with_supervisor, name="supervisor-watch", daemon=True).start()
+    section = settings.sections.get(role)
+    listening = {key: getattr(section, key) for key in LISTENING_KEYS.get(role, ())}
+    with registered(settings.data, role, listening):
+        start(settings)
+
+
+def _end_with_supervisor() -> None:
+    """Terminates this process when the supervisor is gone, even if it was killed: its end of the pipe closes."""
+    while sys.stdin.buffer.read(1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,114 @@
+"""`leewatch status`: roles, ingest accounting, analyzer lag, active alerts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import httpx
+import typer
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from rich.console import Console
+from rich.table import Table
+
+from leewatch import config, installation
+from leewatch.config import Settings
+from leewatch.errors import NotRunningError, StoreUnavailableError
+from leewatch.storage import queries
+from leewatch.storage.client import connect
+
+TIMEOUT_SECONDS = 5.0
+
+
+def status(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable, see docs.")] = False) -> None:
+    """Say how the installation does. Exit code 1 when a role that should answer does not."""
+    settings = config.load()
+    report = collect(settings)
+    if as_json:
+        print(json.dumps(report, indent=2))
+    else:
+        _print(report)
+    if any(not role["up"] for role in report["roles"].values()):
+        raise typer.Exit(1)
+
+
+def collect(settings: Settings) -> dict[str, Any]:
+    """The status report: `ingest` is null while the collector does not answer, `analyzers` and `alerts` are empty without a store.
+
+    Raises NotRunningError when nothing at all runs on the data directory and no server is configured.
+    """
+    roles = _roles(settings)
+    accounting = _get_json(f"{_collector_url(settings)}/accounting")
+    roles.setdefault("collector", {"up": accounting is not None})["up"] = accounting is not None
+    analyzers, alerts, store_up = _from_store(settings)
+    roles.setdefault("store", {"up": store_up})["up"] = store_up
+    if not any(role["up"] for role in roles.values()):
+        raise NotRunningError(
+            f"nothing runs on {settings.data}: start it with `leewatch up`, or pass the right --data DIR"
+        )
+    return {"ingest": accounting, "roles": roles, "analyzers": analyzers, "alerts": alerts}
+
+
+def _roles(settings: Settings) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"up": True, "pid": role.pid, **role.listening}
+        for name, role in installation.running(settings.data).items()
+    }
+
+
+def _collector_url(settings: Settings) -> str:
+    host = settings.collector.host.replace("0.0.0.0", "127.0.0.1")  # noqa: S104  compared with, not listened on
+    return f"http://{host}:{settings.collector.http_port}"
+
+
+def _get_json(url: str) -> Any:
+    try:
+        response = httpx.get(url, timeout=TIMEOUT_SECONDS)
+        return response.json() if response.status_code == httpx.codes.OK else None
+    except (httpx.HTTPError, ValueError):
+        return None
+
+
+def _from_store(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any]], bool]:
+    sql = queries.load("status")
+    try:
+        client = connect(settings, send_receive_timeout=TIMEOUT_SECONDS)
+        progress = client.query(sql["progress"]).named_results()
+        analyzers = {
+            row["name"]: {
+                "lag_seconds": row["lag_seconds"],
+                "sampling": row["sampling"],
+                "backlog": row["backlog"],
+                "error": row["error"],
+            }
+            for row in progress
+        }
+        alerts = [
+            {**row, "since": row["since"].isoformat()} for row in client.query(sql["active_alerts"]).named_results()
+        ]
+    except (StoreUnavailableError, NotRunningError, ClickHouseError):
+        return {}, [], False
+    return analyzers, alerts, True
+
+
+def _print(report: Mapping[str, Any]) -> None:
+    console = Console(highlight=False)
+    roles = Table("role", "state", "pid", box=None)
+    for name, role in sorted(report["roles"].items()):
+        roles.add_row(name, "[green]up[/green]" if role["up"] else "[red]down[/red]", str(role.get("pid", "")))
+    console.print(roles)
+    if report["ingest"]:
+        console.print("\nspans: " + "  ".join(f"{k} {v:,}" for k, v in report["ingest"].items() if isinstance(v, int)))
+    analyzers = Table("analyzer", "lag", "backlog", "sampling", "error", box=None)
+    for name, state in report["analyzers"].items():
+        analyzers.add_row(
+            name, f"{state['lag_seconds']:.0f} s", f"{state['backlog']:,}", f"{state['sampling']:.0%}", state["error"]
+        )
+    console.print(analyzers)
+    for alert in report["alerts"]:
+        console.print(
+            f"[bold]{alert['state']}[/bold] {alert['severity']} {alert['title']} since {alert['since']}  {alert['url']}"
+        )
+    if not report["alerts"]:
+        console.print("no active alerts")

@@ -1,0 +1,37 @@
+"""`leewatch up`: everything on one machine."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from leewatch import config
+from leewatch.config import Settings
+from leewatch.storage import client, migrate
+from leewatch.supervisor import Supervisor, stop_on_signals
+
+
+def up() -> None:
+    """Start store, collector, analyzers, alerts and dashboard, and keep them running until Ctrl-C."""
+    settings = config.load()
+    if settings.storage.dsn is not None:
+        migrate.apply(client.connect(settings, for_migration=True), settings)
+    supervisor = Supervisor(settings)
+    stop_on_signals(supervisor)
+    try:
+        supervisor.start()
+        announce(settings)
+        supervisor.watch()
+    finally:
+        supervisor.stop()
+
+
+def announce(settings: Settings) -> None:
+    """Prints where everything answers."""
+    collector = settings.collector
+    console = Console(highlight=False)
+    console.print("\n[bold]Leewatch is up.[/bold]")
+    console.print(f"  dashboard   {settings.dashboard_url}")
+    console.print(f"  OTLP/gRPC   http://{collector.host}:{collector.grpc_port}")
+    console.print(f"  OTLP/HTTP   http://{collector.host}:{collector.http_port}")
+    console.print(f"  data        {settings.data}")
+    console.print("  Ctrl-C stops it.\n")

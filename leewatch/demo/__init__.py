@@ -1,0 +1,1 @@
+"""The demonstration: generated applications, an incident, and a verdict on the alerts."""
