@@ -1,7 +1,7 @@
-"""One typed configuration from arguments, environment, `leewatch.yaml`, the running installation and defaults, in this order.
+"""One typed configuration: arguments, environment, `leewatch.yaml`, the running installation, defaults, in this order.
 
 Every section is a frozen model that refuses unknown keys. The sections that several roles read are here; a role's own
-section is registered under the entry-point group `leewatch.sections`. All faults are reported together with their paths.
+section is registered under the entry-point group `leewatch.sections`. All faults are reported together with paths.
 """
 
 from __future__ import annotations

@@ -65,8 +65,8 @@ class RowDefaults:
 def span_from_row(row: Mapping[str, Any], start_ns: int, defaults: RowDefaults, ids: random.Random) -> tuple[str, Span]:
     """The service and the GenAI span of one row; texts become structured messages, unknown scalar keys metadata.
 
-    row: `{prompt, response, context?, system?, model?, provider?, ts?, duration_ms?, input_tokens?, ...}`; start_ns is used
-    where the row has no `ts` (ISO 8601, or seconds since the epoch). Raises InputError for a value that cannot be read.
+    row: `{prompt, response, context?, system?, model?, provider?, ts?, duration_ms?, input_tokens?, ...}`; start_ns
+    stands in for a missing `ts` (ISO 8601, or seconds since the epoch). Raises InputError for an unreadable value.
     """
     start = _time_ns(row["ts"]) if row.get("ts") not in (None, "") else start_ns
     model = str(row.get("model") or defaults.model)
@@ -206,7 +206,7 @@ def _time_ns(value: Any) -> int:
 def _message(response: httpx.Response) -> str:
     if "protobuf" in response.headers.get("content-type", ""):
         try:
-            return Status.FromString(response.content).message
+            return str(Status.FromString(response.content).message)
         except ValueError:
             return ""
     return response.text[:500]

@@ -63,8 +63,8 @@ def roles_for(settings: Settings) -> tuple[str, ...]:
 class Supervisor:
     """Owns the role processes of one installation.
 
-    `start` blocks until the store answers and every role was started; `watch` until `stop` is asked for; `stop` ends all
-    roles, the store last. Each role's output comes out line by line, marked with its name.
+    `start` blocks until the store answers and every role was started; `watch` until `stop` is asked for; `stop` ends
+    all roles, the store last. Each role's output comes out line by line, marked with its name.
     """
 
     def __init__(
@@ -101,12 +101,14 @@ class Supervisor:
         where_dashboard = self._settings.dashboard
         self._await("dashboard", f"http://{_connectable(where_dashboard.host)}:{where_dashboard.port}/_stcore/health")
 
-    def watch(self, idle: Callable[[], bool] | None = None) -> None:
-        """Restarts roles that end, until `stop` is asked for or `idle` returns True (called twice a second)."""
-        while not self._stopping.wait(0.5):
+    def watch(self) -> None:
+        """Restarts roles that end, until `stop` is asked for."""
+        while not self.stopping(0.5):
             self.check()
-            if idle is not None and idle():
-                return
+
+    def stopping(self, wait_seconds: float) -> bool:
+        """Whether a stop was asked for, waiting at most so long for it."""
+        return self._stopping.wait(wait_seconds)
 
     def check(self) -> None:
         """One round of watching. Raises RoleFailedError when a role says that a person must mend something."""

@@ -1,4 +1,4 @@
-"""`leewatch migrate`: brings the schema of a ClickHouse server up to this release (the embedded store does it itself)."""
+"""`leewatch migrate`: brings the schema of a ClickHouse server up to this release; the store does its own."""
 
 from __future__ import annotations
 

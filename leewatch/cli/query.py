@@ -28,6 +28,7 @@ FORMATS = {
     ".arrow": "Arrow",
 }
 TIME_COLUMNS = ("ts", "at", "Timestamp", "window_end", "inserted_at", "created_at")
+CONNECT_SECONDS = 10.0
 READ_ONLY = {"readonly": "2"}
 """Queries may change settings but no data."""
 
@@ -61,7 +62,7 @@ def export(
     if to.suffix not in FORMATS:
         raise InputError(f"cannot tell the format of {to}: end it with one of {' '.join(FORMATS)}")
     settings = config.load()
-    sql, parameters = f"SELECT * FROM {table}", {}
+    sql, parameters = f"SELECT * FROM {table}", {}  # noqa: S608  the name was checked
     if since:
         sql += f" WHERE {_time_column(settings, table)} >= {{since:DateTime64(3)}}"
         parameters["since"] = parse_time(since).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
@@ -98,14 +99,17 @@ def stream(
     options.update({f"param_{name}": value for name, value in (parameters or {}).items()})
     headers = {"X-ClickHouse-User": where.user, "X-ClickHouse-Key": where.password}
     try:
-        with httpx.stream("POST", url, params=options, headers=headers, content=sql.encode(), timeout=None) as response:  # noqa: S113
+        # A query may run for as long as it needs; only the connection has a limit.
+        limit = httpx.Timeout(None, connect=CONNECT_SECONDS)
+        with httpx.stream("POST", url, params=options, headers=headers, content=sql, timeout=limit) as response:
             if response.status_code != httpx.codes.OK:
                 response.read()
                 raise InputError(_refusal(response.text))
             yield response.iter_bytes()
     except httpx.TransportError as error:
         raise StoreUnavailableError(
-            f"the database does not answer on {where.host}:{where.port}. Start it with `leewatch up`, or check storage.dsn"
+            f"the database does not answer on {where.host}:{where.port}. "
+            "Start it with `leewatch up`, or check storage.dsn"
         ) from error
 
 

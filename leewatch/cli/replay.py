@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, Annotated, Any, cast
 
 import httpx
 import orjson
@@ -95,7 +95,8 @@ def _row(line: bytes, place: str) -> Mapping[str, Any]:
         raise InputError(f"{place}: not JSON: {error}. Nothing was sent.") from None
     if not isinstance(row, dict):
         raise InputError(
-            f"{place}: expected an object like {{'prompt': ..., 'response': ...}}, got {type(row).__name__}. Nothing was sent."
+            f"{place}: expected an object like {{'prompt': ..., 'response': ...}}, got {type(row).__name__}. "
+            "Nothing was sent."
         )
     return row
 
@@ -106,7 +107,7 @@ def _open(path: Path) -> IO[bytes]:
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     if file.peek(2)[:2] == b"\x1f\x8b":
-        return io.BufferedReader(gzip.GzipFile(fileobj=file))  # type: ignore[arg-type]  GzipFile is a raw stream at run time
+        return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=file)))
     return file
 
 

@@ -34,7 +34,9 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Machine-readabl
 
 
 def collect(settings: Settings) -> dict[str, Any]:
-    """The status report: `ingest` is null while the collector does not answer, `analyzers` and `alerts` are empty without a store.
+    """The status report.
+
+    `ingest` is null while the collector does not answer; `analyzers` and `alerts` are empty without a store.
 
     Raises NotRunningError when nothing at all runs on the data directory and no server is configured.
     """

@@ -25,7 +25,7 @@ FACTS: tuple[Fact, ...] = (
     Fact(
         "holidays",
         "How many days of paid leave do employees in {office} get?",
-        "Employees in the {office} office receive {value} days of paid leave per year. Unused days expire at the end of March.",
+        "Employees in the {office} office receive {value} days of paid leave per year. Unused days expire in March.",
         "Employees in the {office} office receive {value} days of paid leave per year.",
         ("24", "25", "26", "28", "30"),
     ),
@@ -39,8 +39,8 @@ FACTS: tuple[Fact, ...] = (
     Fact(
         "expenses",
         "What is the meal allowance when travelling for the {office} office?",
-        "Travellers of the {office} office may spend {value} euros a day on meals. Receipts are uploaded within 14 days.",
-        "Travellers of the {office} office may spend {value} euros a day on meals, with receipts uploaded within 14 days.",
+        "Travellers of the {office} office may spend {value} euros a day on meals. Receipts are due in 14 days.",
+        "Travellers of the {office} office may spend {value} euros a day on meals, with receipts due in 14 days.",
         ("35", "40", "45", "50", "60"),
     ),
     Fact(
@@ -60,15 +60,15 @@ FACTS: tuple[Fact, ...] = (
     Fact(
         "training",
         "What is the training budget per person in {office}?",
-        "Every employee in {office} has a training budget of {value} euros per year. Courses are booked by the manager.",
+        "Every employee in {office} has a training budget of {value} euros per year. Managers book the courses.",
         "Every employee in {office} has a training budget of {value} euros per year.",
         ("800", "1000", "1200", "1500"),
     ),
     Fact(
         "visitors",
         "How do I register a visitor at the {office} office?",
-        "Visitors of the {office} office are registered at the front desk {value} hours before they arrive. They wear a badge.",
-        "Visitors of the {office} office are registered at the front desk {value} hours before they arrive.",
+        "Visitors of the {office} office are registered at the front desk {value} hours ahead. They wear a badge.",
+        "Visitors of the {office} office are registered at the front desk {value} hours ahead.",
         ("two", "four", "24", "48"),
     ),
     Fact(

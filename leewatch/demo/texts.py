@@ -32,7 +32,7 @@ COMMON: Mapping[str, Sequence[str]] = {
     "product": (
         "espresso machine", "standing desk", "rain jacket", "desk lamp", "robot vacuum", "bike helmet", "office chair",
         "noise-cancelling headset", "camping tent", "water filter", "air fryer", "mechanical keyboard", "yoga mat",
-        "hiking boots", "electric kettle", "baby monitor", "sewing machine", "garden hose", "portable charger", "blender",
+        "hiking boots", "electric kettle", "baby monitor", "sewing machine", "garden hose", "power bank", "blender",
     ),
     "city": ("Lyon", "Porto", "Graz", "Utrecht", "Leeds", "Malmo", "Ghent", "Bologna", "Gdansk", "Cork"),
     "day": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "yesterday", "last week"),
@@ -70,7 +70,7 @@ SUPPORT: tuple[Topic, ...] = (
             "{opener}can I exchange the {product} for another colour?{closer}",
         ),
         (
-            "{ack}You can return the {product} within 30 days; I have sent a label to the address on your account.{end}",
+            "{ack}You can return the {product} within 30 days; I have sent a label to your address.{end}",
             "{ack}Refunds arrive within {days} working days after we receive the {product}.{end}",
             "{ack}Please pack the {product} in its box and hand it to any parcel shop with the label.{end}",
         ),
@@ -86,7 +86,7 @@ SUPPORT: tuple[Topic, ...] = (
             "{opener}the discount code did not apply to the {product} at checkout.{closer}",
         ),
         (
-            "{ack}I see one pending charge for the {product}; the second was released and disappears in {days} days.{end}",
+            "{ack}One charge for the {product} is pending; the second was released and disappears in {days} days.{end}",
             "{ack}The invoice for your {product} is under Orders in your account, with VAT shown.{end}",
             "{ack}Instalments are offered at checkout for orders above 50 euros, including the {product}.{end}",
         ),
@@ -162,7 +162,17 @@ CHAT: tuple[Topic, ...] = (
             "{ack}A simple salad of {food} and {food2} takes ten minutes.{end}",
         ),
         {
-            "food": ("potatoes", "chickpeas", "salmon", "mushrooms", "tofu", "aubergine", "pasta", "lentils", "pumpkin"),
+            "food": (
+                "potatoes",
+                "chickpeas",
+                "salmon",
+                "mushrooms",
+                "tofu",
+                "aubergine",
+                "pasta",
+                "lentils",
+                "pumpkin",
+            ),
             "food2": ("rice", "spinach", "tomatoes", "yoghurt", "lemon", "fresh herbs", "feta", "roast peppers"),
         },
     ),
@@ -254,4 +264,6 @@ def fill(template: str, topic: Topic, rng: random.Random) -> str:
 
 def exchange(topic: Topic, rng: random.Random) -> Exchange:
     """A prompt and an answer of the topic."""
-    return Exchange(topic.name, fill(rng.choice(topic.prompts), topic, rng), fill(rng.choice(topic.answers), topic, rng))
+    return Exchange(
+        topic.name, fill(rng.choice(topic.prompts), topic, rng), fill(rng.choice(topic.answers), topic, rng)
+    )
