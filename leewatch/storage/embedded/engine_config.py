@@ -1,0 +1,63 @@
+"""The engine's configuration file: memory limits, and a user who may touch tables but nothing outside the database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+_TABLE_ENGINES = (
+    *(f"{kind}MergeTree" for kind in ("", "Replacing", "Coalescing", "Summing", "Aggregating", "Collapsing")),
+    *("VersionedCollapsingMergeTree", "Null", "Memory", "View", "MaterializedView", "Merge", "Set", "Join", "Buffer"),
+    *("Atomic", "Log", "TinyLog", "StripeLog"),
+)
+_GRANTS = (
+    "GRANT SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE TEMPORARY TABLE, "
+    "DROP, TRUNCATE, OPTIMIZE, SHOW, CHECK, KILL QUERY, UNDROP TABLE ON *.*",
+    *(f"GRANT TABLE ENGINE ON {engine}" for engine in _TABLE_ENGINES),
+)
+# Settings that name files or hosts: fixed, so that no query can point them at the machine. Format schemas come as text.
+_FIXED = {
+    "format_schema_source": "string",
+    "format_template_row": "",
+    "format_template_resultset": "",
+    "format_avro_schema_registry_url": "",
+    "allow_experimental_eval_table_function": "0",
+    "allow_introspection_functions": "0",
+}
+_MB = 1024 * 1024
+
+
+def write(directory: Path, max_memory_mb: int) -> Path:
+    """Writes `engine.xml` into the directory and returns its path.
+
+    One query may take 70 % of the memory, group-by and sort spill to disk at 25 %, so two large ones fit together.
+    """
+    limit = max_memory_mb * _MB
+    values = {
+        **_FIXED,
+        "max_memory_usage": str(int(limit * 0.7)),
+        "max_bytes_before_external_group_by": str(limit // 4),
+        "max_bytes_before_external_sort": str(limit // 4),
+    }
+    path = directory / "engine.xml"
+    path.write_text(_xml(path, directory, limit, values), encoding="utf-8")
+    return path
+
+
+def _xml(path: Path, directory: Path, limit: int, values: dict[str, str]) -> str:
+    grants = "".join(f"<query>{escape(grant)}</query>" for grant in _GRANTS)
+    profile = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in values.items())
+    fixed = "".join(f"<{name}><const/></{name}>" for name in _FIXED)
+    inside = escape(str(directory))
+    return (
+        f"<clickhouse><users_config>{escape(str(path))}</users_config>"
+        f"<user_files_path>{inside}/user_files/</user_files_path>"
+        f"<max_server_memory_usage>{limit}</max_server_memory_usage>"
+        f"<mark_cache_size>{limit // 16}</mark_cache_size>"
+        "<access_control_improvements><table_engines_require_grant>true</table_engines_require_grant>"
+        "</access_control_improvements>"
+        "<users><default><password></password><profile>default</profile><quota>default</quota>"
+        f"<networks><ip>::/0</ip></networks><grants>{grants}</grants></default></users>"
+        f"<profiles><default>{profile}<constraints>{fixed}</constraints></default></profiles>"
+        "<quotas><default/></quotas></clickhouse>\n"
+    )

@@ -1,0 +1,245 @@
+"""ClickHouse's HTTP interface over the embedded engine, as an ASGI application.
+
+A query occupies one of the engine's worker threads while the engine works for it, not while its client reads: a slow
+reader holds up nobody. A client that goes away has its query stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import secrets
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
+
+from leewatch.storage.embedded.access import Access
+from leewatch.storage.embedded.codecs import Compressor, choose, compressor
+from leewatch.storage.embedded.engine import Engine, Job
+from leewatch.storage.embedded.faults import TOO_MANY_QUERIES, QueryError
+from leewatch.storage.embedded.request import Asked, data_file, understand
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+MAX_OPEN_QUERIES = 100
+WHOLE_BYTES = 32 * 1024 * 1024
+_TYPES = {
+    "TabSeparated": "text/tab-separated-values; charset=UTF-8",
+    "TSV": "text/tab-separated-values; charset=UTF-8",
+    "CSV": "text/csv; charset=UTF-8; header=absent",
+    "JSON": "application/json; charset=UTF-8",
+    "JSONCompact": "application/json; charset=UTF-8",
+    "JSONEachRow": "application/x-ndjson; charset=UTF-8",
+    "Native": "application/octet-stream",
+}
+
+
+class _Gone(Exception):
+    """The client has closed its connection."""
+
+
+class QueryEndpoint:
+    """Answers `/`: authenticates, runs the query, streams the result."""
+
+    def __init__(self, engine: Engine, access: Access, database: str, data: Path, threads: int) -> None:
+        self._engine = engine
+        self._access = access
+        self._database = database
+        self._data = data
+        self._workers = ThreadPoolExecutor(threads, "query")
+        self._control = ThreadPoolExecutor(1, "kill")
+        self._open = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        query_id = request.query_params.get("query_id") or str(uuid.uuid4())
+        answer = Answer(send, query_id, self._engine)
+        target = data_file(self._engine.scratch_file(), self._data)
+        self._open += 1
+        try:
+            if self._open > MAX_OPEN_QUERIES:
+                raise QueryError(TOO_MANY_QUERIES, "Too many open queries", "TOO_MANY_SIMULTANEOUS_QUERIES")
+            self._access.check_origin(request.headers)
+            self._access.check_user(request.headers, request.query_params)
+            asked = await understand(request, self._database, query_id, target)
+            target.close()
+            await self._run(asked, receive, answer)
+        except QueryError as error:
+            await answer.fail(error)
+        except _Gone:
+            log.info("query %s: the client went away, stopped", query_id)
+        finally:
+            self._open -= 1
+            target.remove()
+
+    async def _run(self, asked: Asked, receive: Receive, answer: Answer) -> None:
+        job = Job(self._engine, asked.work)
+        gone = asyncio.ensure_future(_disconnect(receive))
+        try:
+            await self._step(job, job.start, gone)
+            answer.expect(asked, job)
+            while (piece := await self._step(job, job.step, gone)) is not None:
+                await answer.add(piece)
+            await answer.end()
+        finally:
+            gone.cancel()
+            await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._workers, job.close))
+
+    async def _step(self, job: Job, act: Callable[[], T], gone: asyncio.Future[None]) -> T:
+        """The result of `act` on a worker thread. Stops the query and raises _Gone when the client leaves before."""
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._workers, act)
+        try:
+            await asyncio.wait({future, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not future.done():
+                if not future.cancel():
+                    await asyncio.shield(loop.run_in_executor(self._control, job.kill))
+                with contextlib.suppress(QueryError, asyncio.CancelledError):
+                    await future
+        if gone.done():
+            raise _Gone
+        return future.result()
+
+    def close(self) -> None:
+        """Waits for the queries that run."""
+        self._workers.shutdown()
+        self._control.shutdown()
+
+
+class Answer:
+    """One HTTP response. Headers leave with the first piece, or with the last when the whole was asked for."""
+
+    def __init__(self, send: Send, query_id: str, engine: Engine) -> None:
+        self._send = send
+        self._query_id = query_id
+        self._engine = engine
+        self._tag = secrets.token_hex(8)
+        self._begun = time.monotonic_ns()
+        self._asked: Asked | None = None
+        self._job: Job | None = None
+        self._compressor: Compressor | None = None
+        self._coding = ""
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._sent = False
+
+    def expect(self, asked: Asked, job: Job) -> None:
+        """Names what is answered, before the first piece."""
+        self._asked, self._job = asked, job
+        self._coding = choose(asked.accept) if asked.format else ""
+        self._compressor = compressor(self._coding) if self._coding else None
+
+    async def add(self, piece: bytes) -> None:
+        """Sends a piece of the result, or holds it while the whole was asked for and fits into 32 MB."""
+        if self._compressor is not None:
+            piece = self._compressor.compress(piece)
+        self._held.append(piece)
+        self._held_bytes += len(piece)
+        whole = self._asked is not None and self._asked.whole
+        if not whole or self._held_bytes > WHOLE_BYTES:
+            await self._flush(more=True)
+
+    async def end(self) -> None:
+        """Sends what is left."""
+        if self._compressor is not None:
+            self._held.append(self._compressor.flush())
+        await self._flush(more=False)
+
+    async def fail(self, error: QueryError) -> None:
+        """Answers with the exception; after the headers have left, by ClickHouse's tagged block at the end of the body."""
+        log.debug("query %s failed: %s", self._query_id, error.text)
+        text = f"{error.text} (version {self._engine.version} (embedded))\n"
+        if not self._sent:
+            headers = self._headers() | {"content-type": "text/plain; charset=UTF-8"}
+            headers["x-clickhouse-exception-code"] = str(error.code)
+            if error.status == 401:
+                headers["www-authenticate"] = 'Basic realm="ClickHouse"'
+            await self._send(_start(error.status, headers))
+            await self._send({"type": "http.response.body", "body": text.encode()})
+            return
+        block = (
+            f"\r\n__exception__\r\n{self._tag}\r\n{text}{len(text.encode())} {self._tag}\r\n__exception__\r\n".encode()
+        )
+        if self._compressor is not None:
+            block = self._compressor.compress(block) + self._compressor.flush()
+        self._held = [block]
+        await self._flush(more=False)
+
+    async def _flush(self, more: bool) -> None:
+        body = b"".join(self._held)
+        self._held, self._held_bytes = [], 0
+        if not self._sent:
+            self._sent = True
+            headers = self._headers()
+            if self._coding:
+                headers["content-encoding"] = self._coding
+            if not more:
+                headers["content-length"] = str(len(body))
+            await self._send(_start(200, headers))
+        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+
+    def _headers(self) -> dict[str, str]:
+        headers = {
+            "x-clickhouse-query-id": self._query_id,
+            "x-clickhouse-timezone": self._engine.timezone,
+            "x-clickhouse-server-display-name": "leewatch",
+            "x-clickhouse-exception-tag": self._tag,
+            "x-clickhouse-summary": self._summary(),
+        }
+        shown = self._asked.format if self._asked else ""
+        headers["content-type"] = _TYPES.get(shown, "text/plain; charset=UTF-8")
+        if shown:
+            headers["x-clickhouse-format"] = shown
+        return headers
+
+    def _summary(self) -> str:
+        counters = self._job.counters if self._job else None
+        numbers = {
+            "read_rows": counters.read_rows if counters else 0,
+            "read_bytes": counters.read_bytes if counters else 0,
+            "written_rows": counters.written_rows if counters else 0,
+            "written_bytes": counters.written_bytes if counters else 0,
+            "elapsed_ns": time.monotonic_ns() - self._begun,
+        }
+        return json.dumps({name: str(number) for name, number in numbers.items()}, separators=(",", ":"))
+
+
+def _start(status: int, headers: dict[str, str]) -> Message:
+    raw = [(name.encode("latin-1"), _clean(value).encode("latin-1", "replace")) for name, value in headers.items()]
+    return {"type": "http.response.start", "status": status, "headers": raw}
+
+
+def _clean(value: str) -> str:
+    """A header value without line breaks: nothing a client sent may begin a header of its own."""
+    return value.replace("\r", " ").replace("\n", " ")
+
+
+async def _disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def application(endpoint: QueryEndpoint, access: Access) -> Starlette:
+    """The interface: `/` and `/ping`. `/ping` needs no password, but the right Host."""
+
+    async def ping(request: Request) -> Response:
+        try:
+            access.check_origin(request.headers)
+        except QueryError as error:
+            return PlainTextResponse(error.text + "\n", error.status)
+        return PlainTextResponse("Ok.\n", media_type="text/html; charset=UTF-8")
+
+    return Starlette(routes=[Route("/ping", ping), Route("/", endpoint, methods=["GET", "HEAD", "POST", "OPTIONS"])])

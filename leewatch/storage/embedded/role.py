@@ -1,0 +1,120 @@
+"""The role `store`: owns the data directory and serves it until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+
+import uvicorn
+
+from leewatch.config import Settings
+from leewatch.errors import MissingExtraError, PortInUseError
+from leewatch.storage import migrate
+from leewatch.storage.client import EMBEDDED_USER, ensure_token
+from leewatch.storage.embedded import engine_config
+from leewatch.storage.embedded.access import Access
+from leewatch.storage.embedded.direct import DirectDatabase
+from leewatch.storage.embedded.engine import Engine, scratch_directory
+from leewatch.storage.embedded.http import QueryEndpoint, application
+from leewatch.storage.embedded.lock import locked
+
+log = logging.getLogger(__name__)
+
+DIRECTORY = "store"
+_DRAIN_SECONDS = 20
+
+
+def run(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT, then lets running queries end and closes the engine.
+
+    Raises DataDirectoryLockedError, PortInUseError, MissingExtraError, MigrationError.
+    """
+    # The engine reads TZ once: rows and headers are UTC wherever the machine stands.
+    os.environ["TZ"] = "UTC"
+    settings.data.mkdir(parents=True, exist_ok=True)
+    with locked(settings.data), _listener(settings.store.host, settings.store.port) as listener:
+        _serve(settings, listener)
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise PortInUseError(host, port, "store.port") from error
+    return listener
+
+
+def _open(settings: Settings) -> Engine:
+    directory = settings.data / DIRECTORY
+    directory.mkdir(mode=0o700, exist_ok=True)
+    for left in directory.glob("body-*"):
+        left.unlink()
+    config = engine_config.write(settings.data / DIRECTORY, settings.store.max_memory_mb)
+    try:
+        return Engine(directory, config, scratch_directory(settings.data), settings.store.threads)
+    except ImportError as error:
+        raise MissingExtraError("the embedded store", "store", "chdb") from error
+
+
+def _serve(settings: Settings, listener: socket.socket) -> None:
+    engine = _open(settings)
+    access = Access(EMBEDDED_USER, ensure_token(settings.data), settings.store.host)
+    endpoint = QueryEndpoint(
+        engine, access, settings.storage.database, settings.data / DIRECTORY, settings.store.threads
+    )
+    try:
+        migrate.apply(DirectDatabase(engine, settings.storage.database), settings, exclusive=True)
+        server = _Server(_uvicorn(endpoint, access))
+        log.info(
+            "store listens on %s:%d, engine %s, data in %s",
+            settings.store.host,
+            settings.store.port,
+            engine.version,
+            settings.data,
+        )
+        asyncio.run(server.serve(sockets=[listener]))
+    finally:
+        endpoint.close()
+        engine.close()
+        shutil.rmtree(engine.scratch, ignore_errors=True)
+
+
+class _Server(uvicorn.Server):
+    """Stops on SIGTERM and SIGINT and returns, where uvicorn would raise the signal again and skip closing the engine."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _uvicorn(endpoint: QueryEndpoint, access: Access) -> uvicorn.Config:
+    return uvicorn.Config(
+        application(endpoint, access),
+        loop="uvloop",
+        http="httptools",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+    )
