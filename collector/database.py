@@ -1,0 +1,106 @@
+"""The database as the collector uses it: raw inserts and a few questions, over plain HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+import orjson
+
+from leewatch.config import Settings
+from leewatch.errors import NotRunningError
+from leewatch.storage.client import Address, address
+
+# ClickHouse's names and numbers: src/Common/ErrorCodes.cpp. These say that the data cannot be stored, now or later.
+DATA_FAULTS = frozenset(
+    {
+        6,  # CANNOT_PARSE_TEXT
+        26,  # CANNOT_PARSE_QUOTED_STRING
+        27,  # CANNOT_PARSE_INPUT_ASSERTION_FAILED
+        32,  # ATTEMPT_TO_READ_AFTER_EOF
+        33,  # CANNOT_READ_ALL_DATA
+        38,  # CANNOT_PARSE_DATE
+        41,  # CANNOT_PARSE_DATETIME
+        53,  # TYPE_MISMATCH
+        69,  # ARGUMENT_OUT_OF_BOUND
+        70,  # CANNOT_CONVERT_TYPE
+        72,  # CANNOT_PARSE_NUMBER
+        117,  # INCORRECT_DATA
+        128,  # TOO_LARGE_ARRAY_SIZE
+        131,  # TOO_LARGE_STRING_SIZE
+        153,  # ILLEGAL_DIVISION
+        190,  # SIZES_OF_ARRAYS_DONT_MATCH
+        321,  # VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+        349,  # CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
+        395,  # FUNCTION_THROW_IF_VALUE_IS_NON_ZERO
+        407,  # DECIMAL_OVERFLOW
+        444,  # UNKNOWN_PROTOBUF_FORMAT
+        469,  # VIOLATED_CONSTRAINT
+    }
+)
+
+
+class DatabaseError(Exception):
+    """The database did not do it. refused: these data cannot be stored; else the same call may succeed later."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+        self.refused = code in DATA_FAULTS
+
+
+class Database:
+    """One connection pool. Any thread."""
+
+    def __init__(self, settings: Settings, client: httpx.Client, watch: Callable[[bool], None]) -> None:
+        """watch: told after every exchange whether the database answered."""
+        self._settings = settings
+        self._client = client
+        self._watch = watch
+        self._address: Address | None = None
+
+    def insert(self, statement: str, body: bytes, settings: Mapping[str, Any], **parameters: str) -> None:
+        """Runs an INSERT whose data is `body`. Raises DatabaseError."""
+        self._post({"query": statement, **_texts(settings), **_bound(parameters)}, body)
+
+    def execute(self, statement: str, settings: Mapping[str, Any], **parameters: str) -> None:
+        """Runs a statement without an answer. Raises DatabaseError."""
+        self._post({**_texts(settings), **_bound(parameters)}, statement.encode())
+
+    def rows(self, query: str, **parameters: str) -> list[list[Any]]:
+        """The rows of a query. Raises DatabaseError."""
+        answer = self._post({"default_format": "JSONCompactEachRow", **_bound(parameters)}, query.encode())
+        return [orjson.loads(line) for line in answer.splitlines() if line]
+
+    def _post(self, parameters: Mapping[str, str], body: bytes) -> bytes:
+        try:
+            where = self._where()
+            response = self._client.post(
+                f"{'https' if where.secure else 'http'}://{where.host}:{where.port}/",
+                params={"database": where.database, **parameters},
+                content=body,
+                headers={"X-ClickHouse-User": where.user, "X-ClickHouse-Key": where.password},
+            )
+        except (httpx.HTTPError, NotRunningError) as error:
+            self._watch(False)
+            self._address = None  # a store that starts anew may have another token
+            raise DatabaseError(f"the database does not answer: {error or type(error).__name__}") from None
+        self._watch(True)
+        code = response.headers.get("X-ClickHouse-Exception-Code", "0")
+        if response.status_code != httpx.codes.OK or code != "0":
+            raise DatabaseError(" ".join(response.text.split())[:500], int(code))
+        return response.content
+
+    def _where(self) -> Address:
+        if self._address is None:
+            self._address = address(self._settings)
+        return self._address
+
+
+def _bound(parameters: Mapping[str, str]) -> dict[str, str]:
+    return {f"param_{name}": value for name, value in parameters.items()}
+
+
+def _texts(settings: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(int(value)) if isinstance(value, bool) else str(value) for name, value in settings.items()}

@@ -1,0 +1,92 @@
+"""OTLP/gRPC: raw bytes in, so that what was sent is what is stored."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from collector import answers, status
+from collector.body import CorruptError, TooLargeError, decompressed
+from collector.intake import Intake
+from collector.segment import Signal
+from leewatch.errors import PortInUseError
+
+SERVICES: dict[Signal, str] = {
+    "traces": "opentelemetry.proto.collector.trace.v1.TraceService",
+    "logs": "opentelemetry.proto.collector.logs.v1.LogsService",
+}
+METRICS_SERVICE = "opentelemetry.proto.collector.metrics.v1.MetricsService"
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_INLINE_BYTES = 1 << 16
+"""Bodies up to this size are decompressed on the event loop; larger ones would make other senders wait."""
+
+
+async def listen(intake: Intake, host: str, port: int) -> tuple[grpc.aio.Server, int]:
+    """A started server and the port it listens on. Raises PortInUseError."""
+    server = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", intake.max_request_bytes),
+            # Without this a second collector would silently share the port and half of the traffic.
+            ("grpc.so_reuseport", 0),
+            # The core would inflate a bomb whole before it looks at its size; we inflate under a cap.
+            ("grpc.per_message_decompression", 0),
+        ]
+    )
+    server.add_generic_rpc_handlers((*(_handler(intake, signal) for signal in SERVICES), _no_metrics(intake)))
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        bound = server.add_insecure_port(address)
+    except RuntimeError:
+        bound = 0
+    if not bound:
+        raise PortInUseError(host, port, "collector.grpc_port")
+    await server.start()
+    return server, bound
+
+
+def _handler(intake: Intake, signal: Signal) -> grpc.GenericRpcHandler:
+    async def export(body: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+        try:
+            plain = await _plain(intake, signal, body)
+            accepted = await intake.take(signal, plain, "grpc")
+        except status.Refusal as refusal:
+            await _abort(context, refusal)
+            raise
+        return bytes(answers.message(signal, accepted).SerializeToString())
+
+    return _service(SERVICES[signal], export)
+
+
+async def _plain(intake: Intake, signal: Signal, body: bytes) -> bytes:
+    try:
+        if len(body) <= _INLINE_BYTES:
+            return decompressed(body, intake.max_request_bytes)
+        return await asyncio.to_thread(decompressed, body, intake.max_request_bytes)
+    except TooLargeError as error:
+        refusal = status.too_large(str(error))
+    except CorruptError as error:
+        refusal = status.malformed(str(error))
+    intake.count_refusal(signal, "grpc", refusal)
+    raise refusal
+
+
+def _no_metrics(intake: Intake) -> grpc.GenericRpcHandler:
+    async def export(body: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+        refusal = status.no_metrics()
+        intake.count_refusal("metrics", "grpc", refusal)
+        await _abort(context, refusal)
+        raise refusal
+
+    return _service(METRICS_SERVICE, export)
+
+
+def _service(name: str, export: Any) -> grpc.GenericRpcHandler:
+    return grpc.method_handlers_generic_handler(name, {"Export": grpc.unary_unary_rpc_method_handler(export)})
+
+
+async def _abort(context: grpc.aio.ServicerContext[Any, Any], refusal: status.Refusal) -> None:
+    details = (("grpc-status-details-bin", refusal.as_status().SerializeToString()),)
+    await context.abort(_CODES[refusal.code], refusal.message, trailing_metadata=details)

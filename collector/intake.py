@@ -1,0 +1,142 @@
+"""The path every request takes, whichever transport brought it: judge, recognize duplicates, make durable, answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from collector import metrics as m
+from collector import status
+from collector.accounting import Totals
+from collector.segment import Kind, Record, Signal
+from collector.spool import Spool, SpoolWriteError
+from collector.validate import MalformedError, Verdict, check
+from leewatch.config import CollectorSection
+
+RETRY_SECONDS = 2
+"""What a refused sender is told to wait: about the time in which one segment is inserted and frees its space."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A request that was taken. rejected: items refused alone; reason: why, for the sender."""
+
+    rejected: int
+    reason: str
+
+
+class Intake:
+    """Takes decompressed OTLP protobuf requests. Lives on one event loop."""
+
+    def __init__(
+        self,
+        section: CollectorSection,
+        spools: Mapping[Signal, Spool],
+        metrics: m.Metrics,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.max_request_bytes = section.max_request_mb << 20
+        self._max_spool_bytes = section.max_spool_mb << 20
+        self._spools = spools
+        self._metrics = metrics
+        self._wall = wall
+        self._known = {signal: set(spool.digests()) for signal, spool in spools.items()}
+        self._under_way: dict[Signal, dict[bytes, asyncio.Future[None]]] = {signal: {} for signal in spools}
+
+    async def take(self, signal: Signal, body: bytes, transport: str) -> Accepted:
+        """Acks one request: when this returns, its accepted items survive a crash.
+
+        Raises Refusal: malformed, or (retryable) the spool is full or cannot be written.
+        """
+        started = time.perf_counter()
+        try:
+            accepted = await self._take(signal, body)
+        except status.Refusal as refusal:
+            self.count_refusal(signal, transport, refusal)
+            raise
+        self._metrics.add(m.REQUESTS, signal=signal, transport=transport, outcome="accepted")
+        self._metrics.add(m.REQUEST_BYTES, len(body), signal=signal)
+        self._metrics.observe(m.ACK_SECONDS, time.perf_counter() - started, signal=signal)
+        return accepted
+
+    async def _take(self, signal: Signal, body: bytes) -> Accepted:
+        try:
+            verdict = check(signal, body)
+        except MalformedError as error:
+            raise status.malformed(str(error)) from None
+        accepted = verdict.received - verdict.rejected
+        if verdict.received == 0:
+            return Accepted(0, "")
+        if not accepted or await self._is_duplicate(signal, verdict.digest):
+            await _durable(self._append(signal, self._note(verdict, duplicate=accepted), b""))
+        else:
+            self._check_space(len(verdict.payload))
+            append = self._append(signal, self._request(verdict), verdict.payload)
+            self._remember(signal, verdict.digest, append)
+            await _durable(append)
+        return Accepted(verdict.rejected, verdict.reason)
+
+    async def _is_duplicate(self, signal: Signal, digest: bytes) -> bool:
+        """Whether these bytes are durable here. A copy that is being written is waited for: it may yet fail."""
+        under_way = self._under_way[signal]
+        while digest in under_way:
+            await asyncio.wait([under_way[digest]])
+        return digest in self._known[signal]
+
+    def _remember(self, signal: Signal, digest: bytes, append: asyncio.Future[None]) -> None:
+        def settle(done: asyncio.Future[None]) -> None:
+            del self._under_way[signal][digest]
+            if done.exception() is None:
+                self._known[signal].add(digest)
+
+        self._under_way[signal][digest] = append
+        append.add_done_callback(settle)
+
+    def _request(self, verdict: Verdict) -> Record:
+        return Record(
+            Kind.REQUEST,
+            verdict.received,
+            verdict.rejected,
+            0,
+            verdict.first_ns,
+            verdict.last_ns,
+            int(self._wall() * 1000),
+            verdict.digest,
+        )
+
+    def _note(self, verdict: Verdict, duplicate: int) -> Record:
+        return Record(Kind.NOTE, verdict.received, verdict.rejected, duplicate, at_ms=int(self._wall() * 1000))
+
+    def _append(self, signal: Signal, record: Record, payload: bytes) -> asyncio.Future[None]:
+        return asyncio.wrap_future(self._spools[signal].append(record, payload))
+
+    def _check_space(self, size: int) -> None:
+        waiting = sum(spool.unsettled_bytes for spool in self._spools.values())
+        if waiting + size > self._max_spool_bytes:
+            raise status.unavailable(
+                f"the spool is full: {waiting >> 20} MB wait for the database (collector.max_spool_mb "
+                f"= {self._max_spool_bytes >> 20})",
+                RETRY_SECONDS,
+            )
+
+    def count_refusal(self, signal: str, transport: str, refusal: status.Refusal) -> None:
+        """Counts a request that a transport refused before it came here, or that `take` refused."""
+        self._metrics.add(m.REQUESTS, signal=signal, transport=transport, outcome=f"refused_{refusal.http}")
+
+    def forget(self, signal: Signal, digests: list[bytes]) -> None:
+        """Drops digests of expired segments: the same bytes are a new request from now on."""
+        self._known[signal].difference_update(digests)
+
+    def totals(self) -> dict[Signal, Totals]:
+        """The account of each signal."""
+        return {signal: spool.totals() for signal, spool in self._spools.items()}
+
+
+async def _durable(append: asyncio.Future[None]) -> None:
+    """Waits for the fsync. A sender that hangs up does not take its record back: the write goes on."""
+    try:
+        await asyncio.shield(append)
+    except SpoolWriteError as error:
+        raise status.unavailable(f"the spool cannot be written: {error.strerror or error}", RETRY_SECONDS) from None

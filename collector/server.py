@@ -1,0 +1,182 @@
+"""The role `collector`: starts the parts, listens, drains on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import signal
+import time
+from collections.abc import Iterator, Sequence
+
+import httpx
+import uvicorn
+
+from collector import metrics as m
+from collector.accounting import Totals
+from collector.database import Database
+from collector.delivery import Delivery
+from collector.durable import lock_directory
+from collector.grpc import listen
+from collector.http import Pages, application, bound_socket
+from collector.intake import Intake
+from collector.segment import SIGNALS, Signal
+from collector.spool import Spool
+from collector.statements import statements
+from collector.writer import Writer
+from leewatch.config import Settings
+
+log = logging.getLogger(__name__)
+
+SPOOL_DIRECTORY = "spool"
+GRACE_SECONDS = 2.0
+"""Time that requests under way get at shutdown; an ack takes milliseconds."""
+DRAIN_SECONDS = 5.0
+"""Time that spooled segments get at shutdown; what is left waits durably for the next start."""
+INSERT_TIMEOUT = httpx.Timeout(120.0, connect=2.0)
+
+
+def run(settings: Settings) -> None:
+    """Takes OTLP until SIGTERM or SIGINT, then drains within 10 s.
+
+    Raises PortInUseError, DataDirectoryLockedError.
+    """
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every insert with its whole query
+    collector = Collector(settings)
+    try:
+        asyncio.run(collector.serve())
+    finally:
+        collector.close()
+
+
+class Collector(Pages):
+    """All parts of one collector on one data directory."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._section = settings.collector
+        directory = settings.data / SPOOL_DIRECTORY
+        self._lock = lock_directory(directory, settings.data)
+        self.metrics_registry = m.Metrics()
+        self._store_up = False
+        self._client = httpx.Client(timeout=INSERT_TIMEOUT, trust_env=False)
+        database = Database(settings, self._client, self._watch_store)
+        self.spools: dict[Signal, Spool] = {
+            name: Spool(directory / name, name, self._section.flush_mb << 20) for name in SIGNALS
+        }
+        self.intake = Intake(self._section, self.spools, self.metrics_registry)
+        sql = statements()
+        self._writers = [
+            Writer(
+                spool,
+                Delivery(name, spool, database, sql, self.metrics_registry),
+                self.metrics_registry,
+                self._section.flush_seconds,
+                lambda name=name: self._expire(name),  # type: ignore[misc]
+                random.Random(),
+            )
+            for name, spool in self.spools.items()
+        ]
+        self._listening = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop = asyncio.Event()
+
+    def _watch_store(self, answered: bool) -> None:
+        if answered != self._store_up:
+            log.info("the database %s", "answers" if answered else "does not answer")
+        self._store_up = answered
+
+    def _expire(self, name: Signal) -> None:
+        spool = self.spools[name]
+        try:
+            gone = spool.expire(self._section.keep_seconds, self._section.max_spool_mb << 20)
+        except OSError as error:
+            log.error("old segments could not be deleted: %s", error)
+            return
+        if gone and self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended: the set ends with it
+                self._loop.call_soon_threadsafe(self.intake.forget, name, gone)
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    async def serve(self) -> None:
+        """Listens until told to stop."""
+        self._loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stop.set)
+        section = self._section
+        sock = bound_socket(section.host, section.http_port)
+        try:
+            grpc_server, _ = await listen(self.intake, section.host, section.grpc_port)
+        except BaseException:
+            sock.close()
+            raise
+        http_server = _Uvicorn(
+            uvicorn.Config(
+                application(self.intake, self),
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=int(GRACE_SECONDS),
+            )
+        )
+        serving = asyncio.create_task(http_server.serve(sockets=[sock]))
+        for writer in self._writers:
+            writer.start()
+        self._listening = True
+        log.info(
+            "OTLP/gRPC on %s:%d, OTLP/HTTP on %s:%d", section.host, section.grpc_port, section.host, section.http_port
+        )
+        await asyncio.wait([serving, asyncio.create_task(self._stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+        self._listening = False
+        log.info("draining")
+        http_server.should_exit = True
+        await grpc_server.stop(GRACE_SECONDS)
+        await serving
+
+    def close(self) -> None:
+        """Ends what the constructor started; requests that were acked are durable, whatever is left undelivered."""
+        for spool in self.spools.values():
+            spool.close()
+        deadline = time.monotonic() + DRAIN_SECONDS
+        for writer in self._writers:
+            writer.stop(max(0.0, deadline - time.monotonic()))
+        self._client.close()
+        left = sum(spool.totals().spooled for spool in self.spools.values())
+        log.info("stopped, %d item(s) wait in the spool", left)
+
+    # -- pages --------------------------------------------------------------------------------------------------------
+
+    def ready(self) -> tuple[bool, dict[str, object]]:
+        writable = all(spool.writable for spool in self.spools.values())
+        details: dict[str, object] = {"spool": "ok" if writable else "cannot be written"}
+        details["store"] = "up" if self._store_up else "down or not needed yet; requests are spooled"
+        return self._listening and writable, details
+
+    def accounting(self) -> dict[str, object]:
+        totals = self.intake.totals()
+        return {**totals["traces"].as_dict(), "logs": totals["logs"].as_dict()}
+
+    def metrics(self) -> str:
+        registry = self.metrics_registry
+        for name, spool in self.spools.items():
+            for outcome, count in _outcomes(spool.totals()):
+                registry.set(m.ITEMS, count, signal=name, outcome=outcome)
+            registry.set(m.SPOOLED, spool.totals().spooled, signal=name)
+            registry.set(m.SPOOL_BYTES, spool.unsettled_bytes, signal=name)
+            registry.set(m.SPOOL_DISK_BYTES, spool.disk_bytes, signal=name)
+        registry.set(m.SPOOL_LIMIT_BYTES, self._section.max_spool_mb << 20)
+        registry.set(m.STORE_UP, self._store_up)
+        return registry.render()
+
+
+def _outcomes(totals: Totals) -> Sequence[tuple[str, int]]:
+    return [(name, count) for name, count in totals.as_dict().items() if name != "spooled"]
+
+
+class _Uvicorn(uvicorn.Server):
+    """Leaves the signals to us: the drain has an order."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

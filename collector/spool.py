@@ -1,0 +1,355 @@
+"""Durable append with group commit: one fsync answers every request that waited for it.
+
+A spool belongs to one signal. Any thread appends; one committer thread writes and syncs; one writer thread takes sealed
+segments, inserts them and settles them. A future that `append` returned resolves only after its record is on disk.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from collector.accounting import Checkpoint, Totals, of_segment, total
+from collector.durable import boot_id, replace_file, sync_directory, write_all
+from collector.segment import MAGIC, Kind, Record, Segment, Settlement, Signal, encode, end_of, scan
+
+log = logging.getLogger(__name__)
+
+SUFFIX = ".seg"
+CHECKPOINT = "checkpoint.json"
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    record: Record
+    payload: bytes
+    done: Future[None]
+
+
+class SpoolWriteError(OSError):
+    """A record could not be made durable; nothing of it counts, and the sender may try again."""
+
+
+class Spool:
+    """The segments of one signal in one directory, which this process has locked."""
+
+    def __init__(
+        self,
+        directory: Path,
+        signal: Signal,
+        flush_bytes: int,
+        sync: Callable[[int], None] = os.fdatasync,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.signal = signal
+        self._directory = directory
+        self._flush_bytes = flush_bytes
+        self._sync = sync
+        self._wall = wall
+        self._boot = boot_id()
+        self._state = threading.Condition()
+        self._pending: list[_Pending] = []
+        self._closing = False
+        self.writable = True
+        self._writing = threading.Lock()
+        self._open: Segment | None = None
+        self._descriptor = -1
+        self._waiting: deque[Segment] = deque()
+        self._settled: deque[Segment] = deque()
+        self._checkpoint = Checkpoint.load(directory / CHECKPOINT)
+        self._next = self._checkpoint.folded + 1
+        self._recover()
+        self._thread = threading.Thread(target=self._commit_forever, name=f"spool-{signal}", daemon=True)
+        self._thread.start()
+
+    # -- append -------------------------------------------------------------------------------------------------------
+
+    def append(self, record: Record, payload: bytes = b"") -> Future[None]:
+        """A future that resolves once the record is durable, or raises SpoolWriteError."""
+        done: Future[None] = Future()
+        with self._state:
+            if self._closing:
+                done.set_exception(SpoolWriteError("the collector is shutting down"))
+                return done
+            self._pending.append(_Pending(record, payload, done))
+            self._state.notify_all()
+        return done
+
+    def _commit_forever(self) -> None:
+        while True:
+            with self._state:
+                while not self._pending and not self._closing:
+                    self._state.wait()
+                group, self._pending = self._pending, []
+                if not group:
+                    return
+            self._commit(group)
+
+    def _commit(self, group: list[_Pending]) -> None:
+        try:
+            with self._writing:
+                self._write(group)
+        except OSError as error:
+            log.error("spool %s cannot be written: %s", self._directory, error)
+            self.writable = False
+            fault = SpoolWriteError(error.errno, error.strerror)
+            for pending in group:
+                pending.done.set_exception(fault)
+            return
+        self.writable = True
+        with self._state:
+            self._state.notify_all()
+        for pending in group:
+            pending.done.set_result(None)
+
+    def _write(self, group: list[_Pending]) -> None:
+        segment = self._opened()
+        buffers: list[bytes] = []
+        records: list[Record] = []
+        position = segment.size
+        for pending in group:
+            header = encode(pending.record, pending.payload)
+            position += len(header)
+            records.append(replace(pending.record, length=len(pending.payload), offset=position))
+            position += len(pending.payload)
+            buffers += (header, pending.payload)
+        try:
+            write_all(self._descriptor, buffers)
+            self._sync(self._descriptor)
+        except OSError:
+            self._abandon(segment)
+            raise
+        with self._state:
+            segment.records += records
+            segment.size = position
+        if position >= self._flush_bytes:
+            self._seal()
+
+    def _abandon(self, segment: Segment) -> None:
+        """Takes back what a failed group wrote. After a failed fsync the file is not trusted with further records."""
+        try:
+            os.ftruncate(self._descriptor, segment.size)
+        except OSError as error:
+            log.error("spool segment %s could not be cut back: %s", segment.path, error)
+        self._seal()
+
+    def _opened(self) -> Segment:
+        if self._open is None:
+            path = self._directory / f"{self.signal}-{self._next:012d}-{secrets.token_hex(4)}{SUFFIX}"
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                write_all(self._descriptor, [MAGIC])
+                sync_directory(self._directory)
+            except OSError:
+                os.close(self._descriptor)
+                path.unlink(missing_ok=True)
+                raise
+            with self._state:
+                self._open = Segment(path, self.signal, self._next, opened=time.monotonic())
+            self._next += 1
+        return self._open
+
+    def _seal(self) -> None:
+        """Closes the open segment and hands it to the writer. The caller holds `_writing`."""
+        segment = self._open
+        if segment is None:
+            return
+        os.close(self._descriptor)
+        self._descriptor = -1
+        with self._state:
+            self._open = None
+            self._waiting.append(segment)
+            self._state.notify_all()
+
+    # -- what the writer does -----------------------------------------------------------------------------------------
+
+    def take(self, max_age: float, timeout: float) -> Segment | None:
+        """The oldest segment that is due: full, or its first record older than max_age seconds. It stays in the spool
+        until `settle`. None when there is none within `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while True:
+            with self._state:
+                if self._waiting:
+                    return self._waiting[0]
+                due = self._open.opened + max_age if self._open is not None else float("inf")
+                now = time.monotonic()
+                if due > now:
+                    if now >= deadline or (self._closing and self._open is None):
+                        return None
+                    self._state.wait(min(due, deadline) - now)
+                    continue
+            with self._writing:
+                self._seal()
+
+    def payload(self, segment: Segment, record: Record) -> bytes:
+        """The bytes of one request."""
+        with segment.path.open("rb") as file:
+            file.seek(record.offset)
+            return file.read(record.length)
+
+    def body(self, segment: Segment) -> bytes:
+        """All requests of the segment, concatenated: one OTLP request."""
+        data = segment.path.read_bytes()
+        view = memoryview(data)
+        return b"".join([view[record.offset : record.offset + record.length] for record in segment.requests])
+
+    def settle(self, segment: Segment, stored: int, dead_lettered: int) -> None:
+        """Notes how the segment ended; from now on its spans count as stored."""
+        settlement = Settlement(stored, dead_lettered, self._wall(), self._boot)
+        try:
+            self._trail(segment, settlement.encode())
+        except OSError as error:
+            # Without its trailer the segment is verified again after a restart, and found complete.
+            log.error("spool segment %s could not be marked as stored: %s", segment.path, error)
+        with self._state:
+            segment.settlement = settlement
+            self._waiting.remove(segment)
+            self._settled.append(segment)
+            self._state.notify_all()
+
+    def _trail(self, segment: Segment, payload: bytes) -> None:
+        # No fsync: a killed process loses nothing, and after a machine crash (another boot id) every kept segment
+        # counts as unverified, whatever its trailer says.
+        header = encode(Record(Kind.SETTLED), payload)
+        with segment.path.open("ab", buffering=0) as file:
+            write_all(file.fileno(), [header, payload])
+        segment.size += len(header) + len(payload)
+
+    # -- ageing -------------------------------------------------------------------------------------------------------
+
+    def expire(self, keep_seconds: float, max_bytes: int) -> list[bytes]:
+        """Deletes segments settled longer ago than keep_seconds; returns the digests that are no longer known.
+
+        While the spool is larger than max_bytes, payloads of the oldest settled segments are given up first; their
+        counts and digests stay until keep_seconds have passed.
+        """
+        gone = self._fold([segment for segment in list(self._settled) if self._expired(segment, keep_seconds)])
+        excess = self.disk_bytes - max_bytes
+        for segment in list(self._settled):
+            if excess <= 0:
+                break
+            if segment.requests:
+                before = segment.size
+                self._drop_payloads(segment)
+                excess -= before - segment.size
+        return gone
+
+    def _expired(self, segment: Segment, keep_seconds: float) -> bool:
+        return segment.settlement is not None and self._wall() - segment.settlement.at >= keep_seconds
+
+    def _fold(self, segments: list[Segment]) -> list[bytes]:
+        """Moves the totals of these (the oldest, in order) to the checkpoint, then deletes their files."""
+        if not segments:
+            return []
+        totals = total(of_segment(segment) for segment in segments)
+        checkpoint = Checkpoint(segments[-1].number, self._checkpoint.totals + totals)
+        checkpoint.save(self._directory / CHECKPOINT)
+        with self._state:
+            self._checkpoint = checkpoint
+            for segment in segments:
+                self._settled.remove(segment)
+        for segment in segments:
+            segment.path.unlink(missing_ok=True)
+        return [record.digest for segment in segments for record in segment.records if record.accepted]
+
+    def _drop_payloads(self, segment: Segment) -> None:
+        assert segment.settlement is not None
+        kept = [
+            replace(record, kind=Kind.DROPPED) if record.kind is Kind.REQUEST else record
+            for record in segment.records
+            if record.kind in {Kind.REQUEST, Kind.NOTE, Kind.DROPPED}
+        ]
+        payload = segment.settlement.encode()
+        parts = [MAGIC, *(encode(record) for record in kept), encode(Record(Kind.SETTLED), payload), payload]
+        content = b"".join(parts)
+        replace_file(segment.path, content)
+        with self._state:
+            segment.records = kept
+            segment.size = len(content)
+
+    # -- recovery -----------------------------------------------------------------------------------------------------
+
+    def _recover(self) -> None:
+        for path in sorted(self._directory.glob(f"{self.signal}-*{SUFFIX}")):
+            number = int(path.stem.split("-")[1])
+            if number <= self._checkpoint.folded:
+                path.unlink()
+                continue
+            self._next = max(self._next, number + 1)
+            segment = self._read(path, number)
+            if not segment.records:
+                path.unlink()
+            elif segment.settlement is not None:
+                self._settled.append(segment)
+            else:
+                self._waiting.append(segment)
+        (self._directory / (CHECKPOINT + ".new")).unlink(missing_ok=True)
+
+    def _read(self, path: Path, number: int) -> Segment:
+        data = path.read_bytes()
+        records = list(scan(data))
+        good = end_of(records)
+        if good < len(data):
+            log.warning("spool segment %s: cut a torn tail of %d bytes", path.name, len(data) - good)
+            os.truncate(path, good)
+        segment = Segment(path, self.signal, number, size=good, recovered=True)
+        segment.records = [record for record in records if record.kind is not Kind.SETTLED]
+        for record in records:
+            if record.kind is Kind.SETTLED:
+                settlement = Settlement.decode(data[record.offset : record.offset + record.length])
+                dropped = any(other.kind is Kind.DROPPED for other in records)
+                segment.settlement = settlement if settlement.boot == self._boot or dropped else None
+        return segment
+
+    # -- state --------------------------------------------------------------------------------------------------------
+
+    def _segments(self) -> list[Segment]:
+        opened = [self._open] if self._open is not None else []
+        return [*self._settled, *self._waiting, *opened]
+
+    def totals(self) -> Totals:
+        """The account of this signal at this moment."""
+        with self._state:
+            return self._checkpoint.totals + total(of_segment(segment) for segment in self._segments())
+
+    def digests(self) -> list[bytes]:
+        """Digests of all requests that are still known."""
+        with self._state:
+            return [r.digest for segment in self._segments() for r in segment.records if r.accepted]
+
+    @property
+    def unsettled_bytes(self) -> int:
+        """Bytes that wait for the database, those not yet written included."""
+        with self._state:
+            opened = self._open.size if self._open is not None else 0
+            pending = sum(len(item.payload) for item in self._pending)
+            return opened + pending + sum(segment.size for segment in self._waiting)
+
+    @property
+    def disk_bytes(self) -> int:
+        """Bytes of all segments, kept ones included."""
+        with self._state:
+            return sum(segment.size for segment in self._segments())
+
+    @property
+    def waiting_segments(self) -> int:
+        with self._state:
+            return len(self._waiting) + (self._open is not None)
+
+    def close(self) -> None:
+        """Writes what was appended, seals the open segment, ends the committer. Later appends are refused."""
+        with self._state:
+            self._closing = True
+            self._state.notify_all()
+        self._thread.join()
+        with self._writing:
+            self._seal()

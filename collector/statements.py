@@ -1,0 +1,24 @@
+"""The SQL of the ingest path, from where it is generated or kept."""
+
+from __future__ import annotations
+
+from collector.delivery import Statements
+from collector.segment import SIGNALS, Signal
+from leewatch.semconv import sql
+from leewatch.storage import queries
+
+DERIVED: dict[Signal, tuple[str, ...]] = {
+    "traces": ("otel_traces_trace_id_ts", "llm_spans", "llm_content"),
+    "logs": ("llm_content_from_logs",),
+}
+"""What the views derive from the raw table of each signal."""
+
+
+def statements() -> Statements:
+    """Everything a delivery runs."""
+    return Statements(
+        insert={name: sql.INGEST[name] for name in SIGNALS},
+        settings={name: sql.ingest_settings(name) for name in SIGNALS},
+        repairs={name: [sql.repair_statement(table) for table in DERIVED[name]] for name in SIGNALS},
+        queries=queries.load("collector"),
+    )

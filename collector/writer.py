@@ -1,0 +1,103 @@
+"""The thread that brings sealed segments to the database, in order, for as long as it takes."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+
+from collector import metrics as m
+from collector.database import DatabaseError
+from collector.delivery import Delivery
+from collector.segment import Segment, Signal
+from collector.spool import Spool
+
+log = logging.getLogger(__name__)
+
+FIRST_BACKOFF = 0.1
+LONGEST_BACKOFF = 5.0
+IDLE_SECONDS = 0.5
+
+
+class Writer:
+    """Takes segments of one spool and delivers them. `start` once, then `stop`."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        delivery: Delivery,
+        metrics: m.Metrics,
+        flush_seconds: float,
+        expire: Callable[[], None],
+        rng: random.Random,
+    ) -> None:
+        """expire: called now and then, at most once per segment; deletes what is no longer needed."""
+        self._spool = spool
+        self._delivery = delivery
+        self._metrics = metrics
+        self._flush_seconds = flush_seconds
+        self._expire = expire
+        self._rng = rng
+        self._stopping = threading.Event()
+        self._abandon = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"writer-{spool.signal}", daemon=True)
+
+    @property
+    def signal(self) -> Signal:
+        return self._spool.signal
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, seconds: float) -> bool:
+        """Delivers what is spooled for at most so long, then ends; the rest waits in the spool. True when all went."""
+        self._stopping.set()
+        self._thread.join(seconds)
+        self._abandon.set()
+        self._thread.join(1.0)
+        return not self._thread.is_alive() and not self._spool.waiting_segments
+
+    def _run(self) -> None:
+        while not self._abandon.is_set():
+            segment = self._spool.take(self._flush_seconds, 0.0 if self._stopping.is_set() else IDLE_SECONDS)
+            if segment is not None:
+                self._deliver(segment)
+            elif self._stopping.is_set():
+                return
+            self._expire()
+
+    def _deliver(self, segment: Segment) -> None:
+        clean = not segment.recovered
+        failures = 0
+        while not self._abandon.is_set():
+            try:
+                self._delivery.deliver(segment, clean)
+                if failures:
+                    log.info("batch %s stored after %d failures", segment.batch, failures)
+                return
+            except DatabaseError as error:
+                clean = False
+                failures += 1
+                self._metrics.add(m.INSERT_FAILURES, signal=self.signal, reason="retryable")
+                if failures == 1 or failures % 20 == 0:
+                    log.warning("%s wait in the spool, attempt %d: %s", self.signal, failures, error)
+                self._wait(backoff(failures, self._rng))
+            except Exception:
+                # The boundary of this thread: whatever it is, the segment stays in the spool and is tried again.
+                clean = False
+                failures += 1
+                self._metrics.add(m.INSERT_FAILURES, signal=self.signal, reason="internal")
+                log.exception("batch %s could not be delivered, attempt %d", segment.batch, failures)
+                self._wait(LONGEST_BACKOFF)
+
+    def _wait(self, seconds: float) -> None:
+        if self._stopping.is_set():
+            seconds = min(seconds, FIRST_BACKOFF)
+        self._abandon.wait(seconds)
+
+
+def backoff(failures: int, rng: random.Random) -> float:
+    """Seconds to wait after that many failures in a row: doubling to LONGEST_BACKOFF, with full jitter above half."""
+    longest = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(failures - 1, 10))
+    return float(longest * rng.uniform(0.5, 1.0))

@@ -1,0 +1,28 @@
+-- name: ledger
+-- Spans (or log records) that the inserts of one batch stored.
+SELECT sum(spans) FROM batches WHERE signal = {signal:String} AND batch = {batch:String};
+
+-- name: present_traces
+-- Spans of one batch in the raw table: ids, and how often.
+SELECT TraceId, SpanId, 0, count() FROM otel_traces WHERE Batch = {batch:String} GROUP BY TraceId, SpanId;
+
+-- name: present_logs
+-- Log records of one batch in the raw table: ids, time in ns, and how often.
+SELECT TraceId, SpanId, toUnixTimestamp64Nano(Timestamp) AS at, count()
+FROM otel_logs WHERE Batch = {batch:String} GROUP BY TraceId, SpanId, at;
+
+-- name: dead_letters_of_batch
+-- What the database refused of one batch.
+SELECT body FROM dead_letters WHERE signal = {signal:String} AND batch = {batch:String} LIMIT 1 BY id;
+
+-- name: insert_dead_letters
+-- One row for each refused span.
+INSERT INTO dead_letters (id, signal, batch, spans, reason, body) FORMAT JSONEachRow
+
+-- name: clear_ledger
+-- Forgets the ledger rows of one batch, before the verified count is written.
+DELETE FROM batches WHERE signal = {signal:String} AND batch = {batch:String};
+
+-- name: insert_ledger
+-- Writes a verified count.
+INSERT INTO batches (batch, signal, spans) FORMAT JSONEachRow
