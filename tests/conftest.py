@@ -27,7 +27,8 @@ from leewatch.errors import LeewatchError
 from leewatch.storage.embedded.role import run
 logging.basicConfig(level="INFO", format="%(levelname)s %(name)s %(message)s")
 try:
-    run(load(data=Path(sys.argv[1]), overrides={"store": {"port": int(sys.argv[2]), "threads": 4, "max_memory_mb": 2048}}))
+    store = {"port": int(sys.argv[2]), "threads": 4, "max_memory_mb": 2048}
+    run(load(data=Path(sys.argv[1]), overrides={"store": store}))
 except LeewatchError as error:
     print(error, file=sys.stderr)
     raise SystemExit(error.exit_code)

@@ -16,7 +16,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalErr
 from leewatch.config import Settings
 from leewatch.errors import ConfigError, NotRunningError, StoreUnavailableError
 
-TOKEN_FILE = "store.token"
+TOKEN_FILE = "store.token"  # noqa: S105  a file name
 EMBEDDED_USER = "leewatch"
 
 
@@ -104,7 +104,8 @@ def connect(settings: Settings, **options: Any) -> Client:
         )
     except OperationalError as error:
         raise StoreUnavailableError(
-            f"the database does not answer on {where.host}:{where.port}. Start it with `leewatch up`, or check storage.dsn"
+            f"the database does not answer on {where.host}:{where.port}. "
+            "Start it with `leewatch up`, or check storage.dsn"
         ) from error
     except ClickHouseError as error:
         raise StoreUnavailableError(f"the database on {where.host}:{where.port} refused us: {error}") from error

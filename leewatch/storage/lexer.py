@@ -49,7 +49,7 @@ class Token:
 
 
 def tokens(text: str, start: int = 0) -> Iterator[Token]:
-    """The tokens from `start` on, comments left out. An unclosed quote gives its mark as a symbol: nothing is swallowed."""
+    """The tokens from `start` on, without comments. An unclosed quote gives its mark as a symbol: nothing is lost."""
     for match in _TOKEN.finditer(text, start):
         kind = match.lastgroup if match.lastgroup != "tag" else "heredoc"
         if kind == "skip":

@@ -1,4 +1,4 @@
-"""Brings the database to this release's schema: numbered files once, generated objects whenever they change, retention."""
+"""This release's schema in the database: numbered files once, generated objects when they change, retention."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Migration:
 
 @dataclass(frozen=True)
 class Applied:
-    """A row of the table `migrations`: `done` statements of the file were executed; `undo` removes generated objects."""
+    """A row of table `migrations`: `done` statements of the file were executed; `undo` removes generated objects."""
 
     number: int
     name: str
@@ -100,7 +100,7 @@ def apply(client: Database, settings: Settings, exclusive: bool = False) -> None
     """Creates or updates the schema in the database `storage.database`. Running it again changes nothing.
 
     exclusive: no other process can reach this database (embedded store), so a lock left behind is ignored.
-    Raises MigrationError when the database is newer than this release, an applied file was changed, or a statement fails.
+    Raises MigrationError when the database is newer than this release, an applied file was changed, a statement fails.
     """
     from leewatch.semconv.sql import objects
 
@@ -124,11 +124,13 @@ class _Run:
         self._client.command(
             f"CREATE TABLE IF NOT EXISTS {quote_name(self._database)}.migrations ("
             "number UInt32 COMMENT '0: the generated objects', name String, checksum String COMMENT 'sha256', "
-            "done UInt32 COMMENT 'statements executed', undo Array(String), at DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC')"
+            "done UInt32 COMMENT 'statements executed', undo Array(String), "
+            "at DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC')"
             ") ENGINE = ReplacingMergeTree(at) ORDER BY number"
         )
         rows = self._client.query(
-            f"SELECT number, name, checksum, done, undo FROM {quote_name(self._database)}.migrations FINAL ORDER BY number"
+            "SELECT number, name, checksum, done, undo FROM "  # noqa: S608  the name is quoted and checked by config
+            f"{quote_name(self._database)}.migrations FINAL ORDER BY number"
         ).result_rows
         self._applied = {row[0]: Applied(row[0], row[1], row[2], row[3], tuple(row[4])) for row in rows}
 
@@ -162,7 +164,8 @@ class _Run:
 
     def retention(self, raw_days: int, spans_days: int) -> None:
         rows = self._client.query(
-            "SELECT name, engine_full FROM system.tables WHERE database = {database:String} AND engine_full LIKE '%TTL %'",
+            "SELECT name, engine_full FROM system.tables "
+            "WHERE database = {database:String} AND engine_full LIKE '%TTL %'",
             parameters={"database": self._database},
         ).result_rows
         for name, engine in rows:
@@ -198,7 +201,8 @@ def check(migrations: Sequence[Migration], applied: dict[int, Applied]) -> None:
         ours = known.get(row.number)
         if ours is None:
             raise MigrationError(
-                f"the database has migration {row.name}, which this release does not know. Install the release that wrote it."
+                f"the database has migration {row.name}, which this release does not know. "
+                "Install the release that wrote it."
             )
         if ours.checksum != row.checksum:
             raise MigrationError(
@@ -220,7 +224,7 @@ def with_days(engine: str, days: int) -> str | None:
 
 
 class _Lock:
-    """One migrating process at a time: whoever creates the table `migrations_lock` may, the others wait until it is gone."""
+    """One migrating process at a time: whoever creates the table `migrations_lock`; the others wait until it goes."""
 
     def __init__(
         self, client: Database, database: str, exclusive: bool, wait: Callable[[float], None] = time.sleep

@@ -1,9 +1,10 @@
 """Queries on chDB, the embedded ClickHouse engine.
 
-Facts that bind here (chDB 4.4, engine 26.9): one engine and one path per process; any number of handles to it, each with
-its own settings, database and temporary tables; handles run concurrently and release the GIL; a handle whose stream is
-open answers other queries with nothing; steps of one stream may come from different threads. A new handle costs 0.25 ms,
-so a query that changes or receives settings gets a fresh one that is closed afterwards: nothing can leak to the next.
+Facts that bind here (chDB 4.4, engine 26.9): one engine and one path per process; any number of handles to it, each
+with its own settings, database and temporary tables; handles run concurrently and release the GIL; a handle whose
+stream is open answers other queries with nothing; steps of one stream may come from different threads. A new handle costs
+0.25 ms, so a query that changes or receives settings gets a fresh one that is closed afterwards: nothing can leak to
+the next.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Handle:
 
         self.tag = tag
         self.database = database
-        self.raw: Any = _chdb.connect(location)
+        self.raw: Any = _chdb.connect(location)  # type: ignore[attr-defined]
         self.raw.query(f"SET log_comment = {quote(tag)}", "TSV")
 
     def close(self) -> None:
@@ -137,7 +138,7 @@ class Engine:
 
 
 class Job:
-    """One query from start to end: call `start`, then `step` until it gives None, then `close`, from any thread in turn.
+    """One query from start to end: `start`, then `step` until it gives None, then `close`, from any thread in turn.
 
     `start` and `step` raise QueryError. `kill` may be called meanwhile from another thread.
     """
@@ -270,7 +271,7 @@ class Job:
 
 
 def scratch_directory(data: Path) -> Path:
-    """A private directory for bodies and results, in memory where the machine has /dev/shm; emptied of an earlier run."""
+    """A private directory for bodies and results, in memory where there is /dev/shm; emptied of an earlier run."""
     shared = Path("/dev/shm")  # noqa: S108  the name is ours alone: mode 0700, derived from the data directory
     digest = hashlib.sha256(str(data).encode()).hexdigest()[:16]
     directory = shared / f"leewatch-{os.getuid()}-{digest}" if os.access(shared, os.W_OK) else data / "scratch"

@@ -1,7 +1,7 @@
 """Refuses SQL that would reach outside the database, where the engine's own grants do not.
 
-The engine runs every query as a user without grants on sources (files, URLs, other servers), see `engine_config`. What is
-left are a few spellings that an embedded engine does not put under a grant. They are refused here by token, so neither
+The engine runs every query as a user without grants on sources (files, URLs, other servers), see `engine_config`. Left
+are a few spellings that an embedded engine does not put under a grant. They are refused here by token, so neither
 comments nor quoting of names hide them, and a text that merely mentions them in a string passes.
 """
 

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -46,7 +46,7 @@ _TYPES = {
 }
 
 
-class _Gone(Exception):
+class _GoneError(Exception):
     """The client has closed its connection."""
 
 
@@ -78,7 +78,7 @@ class QueryEndpoint:
             await self._run(asked, receive, answer)
         except QueryError as error:
             await answer.fail(error)
-        except _Gone:
+        except _GoneError:
             log.info("query %s: the client went away, stopped", query_id)
         finally:
             self._open -= 1
@@ -86,7 +86,7 @@ class QueryEndpoint:
 
     async def _run(self, asked: Asked, receive: Receive, answer: Answer) -> None:
         job = Job(self._engine, asked.work)
-        gone = asyncio.ensure_future(_disconnect(receive))
+        gone = asyncio.create_task(_disconnect(receive))
         try:
             await self._step(job, job.start, gone)
             answer.expect(asked, job)
@@ -97,12 +97,13 @@ class QueryEndpoint:
             gone.cancel()
             await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._workers, job.close))
 
-    async def _step(self, job: Job, act: Callable[[], T], gone: asyncio.Future[None]) -> T:
-        """The result of `act` on a worker thread. Stops the query and raises _Gone when the client leaves before."""
+    async def _step(self, job: Job, act: Callable[[], T], gone: asyncio.Task[None]) -> T:
+        """The result of `act` on a worker thread; when the client leaves before, stops the query and raises _GoneError."""
         loop = asyncio.get_running_loop()
         future = loop.run_in_executor(self._workers, act)
         try:
-            await asyncio.wait({future, gone}, return_when=asyncio.FIRST_COMPLETED)
+            waited: set[asyncio.Future[Any]] = {future, gone}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         finally:
             if not future.done():
                 if not future.cancel():
@@ -110,7 +111,7 @@ class QueryEndpoint:
                 with contextlib.suppress(QueryError, asyncio.CancelledError):
                     await future
         if gone.done():
-            raise _Gone
+            raise _GoneError
         return future.result()
 
     def close(self) -> None:
@@ -159,7 +160,7 @@ class Answer:
         await self._flush(more=False)
 
     async def fail(self, error: QueryError) -> None:
-        """Answers with the exception; after the headers have left, by ClickHouse's tagged block at the end of the body."""
+        """Answers with the exception; once the headers have left, by ClickHouse's tagged block at the body's end."""
         log.debug("query %s failed: %s", self._query_id, error.text)
         text = f"{error.text} (version {self._engine.version} (embedded))\n"
         if not self._sent:

@@ -81,9 +81,10 @@ async def understand(request: Request, database: str, query_id: str, target: Dat
     headers = request.headers
     if flag(url.get("decompress")) or flag(url.get("compress")):
         raise QueryError(
-            48, "compress=1 and decompress=1 (ClickHouse blocks) are not served: use Content-Encoding and Accept-Encoding",
+            48,
+            "compress=1 and decompress=1 are not served: use Content-Encoding and Accept-Encoding",
             "NOT_IMPLEMENTED",
-        )  # fmt: skip
+        )
     if headers.get("content-type", "").startswith("multipart/form-data"):
         form, chunks = await _form(request), _nothing()
         url.update(form)
@@ -138,7 +139,7 @@ async def _plain(chunks: AsyncIterator[bytes], decoder: Decoder) -> AsyncIterato
 
 
 async def _nothing() -> AsyncIterator[bytes]:
-    for piece in ():
+    for piece in tuple[bytes, ...]():
         yield piece
 
 

@@ -91,7 +91,7 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Stops on SIGTERM and SIGINT and returns, where uvicorn would raise the signal again and skip closing the engine."""
+    """Returns after SIGTERM and SIGINT; uvicorn's own would raise the signal again, past the closing of the engine."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -30,7 +30,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """An INSERT whose data follow its text: `head` ends before FORMAT or SETTINGS, `tail` starts there, data at `data_at`."""
+    """An INSERT whose data follow its text. `head` ends before SETTINGS or FORMAT, `tail` holds the SETTINGS clause."""
 
     head: str
     tail: str
@@ -85,7 +85,7 @@ def _format_position(found: list[Token]) -> int | None:
 
 
 def parse_insert(text: str) -> Insert | None:
-    """The parts of `INSERT INTO t [(columns)] [SETTINGS ...] FORMAT name` or `... VALUES`; None for any other statement.
+    """Parts of `INSERT INTO t [(columns)] [SETTINGS ...] FORMAT name` or `... VALUES`; None for other statements.
 
     Data begin after the first newline behind the format's name when there is one, else after the blanks behind it.
     """
