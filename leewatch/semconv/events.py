@@ -1,0 +1,97 @@
+"""SQL for content that comes as log records: one message each, or the whole exchange in one record."""
+
+from __future__ import annotations
+
+from leewatch.semconv import messages
+
+MESSAGE_EVENTS = {
+    "gen_ai.system.message": "system",
+    "gen_ai.user.message": "user",
+    "gen_ai.assistant.message": "assistant",
+    "gen_ai.tool.message": "tool",
+}
+"""Event name -> role when the body names none."""
+CHOICE_EVENT = "gen_ai.choice"
+DETAILS_EVENT = "gen_ai.client.inference.operation.details"
+CONTENT_COLUMNS = (
+    "project", "trace_id", "span_id", "ts", "prompt_text", "response_text", "system_instructions", "input_messages",
+    "output_messages", "tool_definitions", "event_messages",
+)  # fmt: skip
+
+
+def content_select(source: str, where: str = "") -> str:
+    """Rows of llm_content from GenAI log records in `source` that carry a span context."""
+    role = f"transform(event, {messages.quoted(list(MESSAGE_EVENTS))}, {messages.quoted(list(MESSAGE_EVENTS.values()))}, 'assistant')"
+    names = messages.quoted([*MESSAGE_EVENTS, CHOICE_EVENT, DETAILS_EVENT])[1:-1]
+    system = "LogAttributes['gen_ai.system_instructions']"
+    system_parts = f"JSONExtract({system}, 'Array(Tuple(type String, content String, text String))')"
+    system_text = f"arrayStringConcat(arrayFilter(x -> x != '', arrayMap(p -> if(p.2 != '', p.2, p.3), {system_parts})), '\\n\\n')"
+    condition = f" AND {where}" if where else ""
+    return f"""SELECT
+    Project AS project,
+    TraceId AS trace_id,
+    SpanId AS span_id,
+    Timestamp AS ts,
+    nullIf({messages.last_user("inputs")}, '') AS prompt_text,
+    nullIf(outputs[1].2, '') AS response_text,
+    nullIf({messages.first_of(system_text, system)}, '') AS system_instructions,
+    if(empty(inputs), NULL, {messages.json("inputs")}) AS input_messages,
+    if(empty(outputs), NULL, {messages.json("outputs")}) AS output_messages,
+    nullIf(LogAttributes['gen_ai.tool.definitions'], '') AS tool_definitions,
+    arrayMap(m -> (toUInt64(toUnixTimestamp64Nano(Timestamp)), event, {messages.message_json("m")}), single) AS event_messages
+FROM (
+    SELECT *,
+        {messages.from_json("LogAttributes['gen_ai.input.messages']", "'user'", output=False)} AS inputs,
+        {messages.from_json("LogAttributes['gen_ai.output.messages']", "'assistant'", output=True)} AS outputs,
+        if(event = '{DETAILS_EVENT}', '', {_single_body()}) AS body,
+        arraySlice({messages.from_json("body", "default_role", output=True)}, 1, 1) AS single
+    FROM (
+        SELECT *, if(EventName != '', EventName, LogAttributes['event.name']) AS event, {role} AS default_role
+        FROM {source} WHERE TraceId != '' AND SpanId != ''{condition}
+    ) WHERE event IN ({names})
+)"""
+
+
+def _single_body() -> str:
+    """SQL: raw message of the record's body; a choice's message gets its index, finish reason and outer tool calls."""
+    return (
+        "multiIf(NOT startsWith(Body, '{'), Body, event = 'gen_ai.choice', "
+        "concat('[{\"finish_reason\":', if(JSONExtractRaw(Body, 'finish_reason') = '', 'null', JSONExtractRaw(Body, 'finish_reason')), "
+        "',\"role\":', if(JSONExtractRaw(Body, 'message', 'role') = '', 'null', JSONExtractRaw(Body, 'message', 'role')), "
+        "',\"content\":', if(JSONExtractRaw(Body, 'message', 'content') = '', 'null', JSONExtractRaw(Body, 'message', 'content')), "
+        "',\"tool_calls\":', multiIf(JSONExtractRaw(Body, 'message', 'tool_calls') != '', JSONExtractRaw(Body, 'message', 'tool_calls'), "
+        "JSONExtractRaw(Body, 'tool_calls') != '', JSONExtractRaw(Body, 'tool_calls'), '[]'), "
+        "',\"id\":\"', toString(JSONExtractUInt(Body, 'index')), '\"}]'), concat('[', Body, ']'))"
+    )
+
+
+def read_view() -> str:
+    """SELECT of the read view `span_content`: one row per span, '' when missing, log records assembled into messages."""
+    ordered = f"arraySort(e -> (e.1, e.2 != 'gen_ai.system.message'), arrayFilter(e -> e.2 != '{CHOICE_EVENT}', event_messages))"
+    choices = f"arraySort(e -> e.1, arrayFilter(e -> e.2 = '{CHOICE_EVENT}', event_messages))"
+    joined = "if(empty({0}), '', concat('[', arrayStringConcat(arrayMap(e -> e.3, {0}), ','), ']'))"
+    user = (
+        "arrayLast(e -> JSONExtractString(e.3, 'role') = 'user' AND JSONExtractString(e.3, 'content') != '', asked).3"
+    )
+    system = "arrayStringConcat(arrayMap(e -> JSONExtractString(e.3, 'content'), arrayFilter(e -> JSONExtractString(e.3, 'role') IN ('system', 'developer'), asked)), '\\n\\n')"
+    plain = ", ".join(
+        f"ifNull({name}, '') AS {name}"
+        for name in (
+            "context_documents",
+            "context_text",
+            "query_text",
+            "tool_arguments",
+            "tool_result",
+            "tool_definitions",
+            "prompt_template",
+            "prompt_variables",
+        )
+    )
+    return f"""SELECT project, trace_id, span_id, ts,
+    coalesce(c.prompt_text, nullIf(JSONExtractString({user}, 'content'), ''), JSONExtractString(asked[-1].3, 'content')) AS prompt_text,
+    coalesce(c.response_text, JSONExtractString(answered[1].3, 'content')) AS response_text,
+    coalesce(c.system_instructions, {system}) AS system_instructions,
+    coalesce(c.input_messages, {joined.format("asked")}) AS input_messages,
+    coalesce(c.output_messages, {joined.format("answered")}) AS output_messages,
+    {plain}, ingested_at
+FROM (SELECT *, {ordered} AS asked, {choices} AS answered FROM llm_content FINAL) AS c"""

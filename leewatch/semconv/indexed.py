@@ -1,0 +1,135 @@
+"""SQL that rebuilds lists flattened into `prefix.N.rest` attributes, in numeric order of N."""
+
+from __future__ import annotations
+
+from leewatch.semconv.mapping import INDEXED
+from leewatch.semconv.messages import MESSAGE_TYPE, finish, quoted, role
+
+SLOTS = 1_000_000
+"""Spacing of group numbers: group = prefix number * SLOTS + N."""
+MAX_ITEMS = 10_000
+"""Items of one list that are rebuilt."""
+
+_PREFIX = f"^({'|'.join(prefix.replace('.', '[.]') for prefix in INDEXED)})[.](\\\\d{{1,5}})[.](.+)$"
+_NESTED = (
+    "^(?:message[.])?(contents|tool_calls)[.](\\\\d{1,4})[.](?:tool_call[.]|message_content[.])?(?:function[.])?(.+)$"
+)
+
+_LEAVES = {
+    "role": 1, "message.role": 1,
+    "content": 2, "message.content": 2, "prompt.text": 2, "completion.text": 2, "embedding.text": 2,
+    "document.content": 2, "refusal": 2,
+    "tool_call_id": 3, "message.tool_call_id": 3, "document.id": 3,
+    "name": 4, "message.name": 4, "document.score": 4,
+    "finish_reason": 5, "document.metadata": 5,
+    "message.function_call_name": 6, "message.function_call_arguments_json": 7,
+    "tool.json_schema": 8, "description": 9, "parameters": 10,
+    "tool_calls#id": 11, "tool_calls#name": 12, "tool_calls#arguments": 13,
+    "contents#type": 14, "contents#text": 15, "contents#image.image.url": 16,
+}  # fmt: skip
+"""What follows `prefix.N.`, nested numbers left out -> leaf number."""
+
+
+def prefixes(what: str) -> list[int]:
+    """Numbers of the prefixes that list this (input, output, documents, ...), the winning one first."""
+    return [number for number, (listed, _) in enumerate(INDEXED.values(), 1) if listed == what]
+
+
+def entries(keys: str, values: str) -> str:
+    """SQL: Array(Tuple(group UInt32, leaf UInt8, item UInt32, value String)) of the indexed keys, sorted by group.
+
+    Everything about a key is worked out once per distinct key of a block (LowCardinality), not per span.
+    """
+    marked = ["#" + prefix for prefix in INDEXED]
+    number = (
+        f"transform(replaceRegexpOne(k, '{_PREFIX}', '#\\\\1'), {quoted(marked)}, {list(range(1, len(marked) + 1))}, 0)"
+    )
+    index = f"toUInt32OrZero(replaceRegexpOne(k, '{_PREFIX}', '\\\\2'))"
+    rest = f"replaceRegexpOne(replaceRegexpOne(k, '{_PREFIX}', '\\\\3'), '{_NESTED}', '\\\\1#\\\\3')"
+    leaf = f"transform({rest}, {quoted(list(_LEAVES))}, {list(_LEAVES.values())}, 0)"
+    item = f"toUInt32OrZero(replaceRegexpOne(replaceRegexpOne(k, '{_PREFIX}', '\\\\3'), '{_NESTED}', '\\\\2'))"
+    group = f"toUInt32(if({number} = 0, 0, {number} * {SLOTS} + {index}))"
+    return (
+        f"arraySort(e -> e.1, arrayFilter(e -> e.1 > 0 AND e.2 > 0 AND e.1 % {SLOTS} < {MAX_ITEMS}, arrayMap((k, v) -> "
+        f"(assumeNotNull({group}), toUInt8({leaf}), {item}, v), {keys}, {values})))"
+    )
+
+
+def groups(entries_: str) -> str:
+    """SQL: the entries split into one array per item of a list."""
+    return f"if(empty({entries_}), [], arraySplit((e, d) -> d != 0, {entries_}, arrayDifference(arrayMap(e -> e.1, {entries_}))))"
+
+
+def of(groups_: str, number: int) -> str:
+    """SQL: the groups of one prefix."""
+    return f"arrayFilter(g -> intDiv(g[1].1, {SLOTS}) = {number}, {groups_})"
+
+
+def messages(groups_: str, what: str, default_role: str) -> str:
+    """SQL: messages of the first prefix that lists any."""
+    return _first_filled(
+        [f"arrayMap(g -> {_message(default_role)}, {of(groups_, number)})" for number in prefixes(what)], MESSAGE_TYPE
+    )
+
+
+def documents(groups_: str) -> str:
+    """SQL: Array(Tuple(id, content, score, metadata)) of retrieved documents; score and metadata as sent, '' when missing."""
+    document = f"({leaf_value(3)}, {leaf_value(2)}, {leaf_value(4)}, {leaf_value(5)})"
+    return _first_filled(
+        [f"arrayMap(g -> {document}, {of(groups_, number)})" for number in prefixes("documents")],
+        "Array(Tuple(id String, content String, score String, metadata String))",
+    )
+
+
+def tools(groups_: str) -> str:
+    """SQL: JSON list of tool definitions, or ''."""
+    parameters = f"if(isValidJSON({leaf_value(10)}), {leaf_value(10)}, toJSONString({leaf_value(10)}))"
+    function = (
+        f"concat('{{\"name\":', toJSONString({leaf_value(4)}), ',\"description\":', toJSONString({leaf_value(9)}), "
+        f"',\"parameters\":', {parameters}, '}}')"
+    )
+    definition = f"if({leaf_value(8)} != '', {leaf_value(8)}, {function})"
+    listed = _first_filled(
+        [f"arrayMap(g -> {definition}, {of(groups_, number)})" for number in prefixes("tools")], "Array(String)"
+    )
+    return f"if(empty({listed}), '', concat('[', arrayStringConcat({listed}, ','), ']'))"
+
+
+def leaf_value(leaf: int) -> str:
+    """SQL: the value of this leaf in group g, or ''."""
+    return f"arrayFirst(e -> e.2 = {leaf}, g).4"
+
+
+def _first_filled(arrays: list[str], type_: str) -> str:
+    *head, last = arrays
+    if not head:
+        return last
+    return f"CAST(multiIf({', '.join(f'notEmpty({array}), {array}' for array in head)}, {last}), '{type_}')"
+
+
+def _message(default_role: str) -> str:
+    """SQL: message of group g. Several content parts are joined; tool calls are in order of their number."""
+    text_parts = "arraySort(e -> e.3, arrayFilter(e -> e.2 = 15, g))"
+    content = (
+        f"if({leaf_value(2)} != '', {_text(leaf_value(2))}, arrayStringConcat(arrayMap(e -> e.4, {text_parts}), '\\n'))"
+    )
+    numbers = "arraySort(arrayDistinct(arrayMap(e -> e.3, arrayFilter(e -> e.2 IN (11, 12, 13), g))))"
+    call = ", ".join(f"arrayFirst(e -> e.2 = {leaf} AND e.3 = n, g).4" for leaf in (11, 12, 13))
+    old_call = f"if({leaf_value(6)} = '', [], [('', {leaf_value(6)}, {leaf_value(7)})])"
+    calls = f"arrayConcat(arrayMap(n -> ({call}), {numbers}), {old_call})"
+    images = "arrayFilter(e -> e.2 = 16, g)"
+    parts = (
+        f'if(empty({images}), \'\', concat(\'[\', arrayStringConcat(arrayMap(e -> concat(\'{{"type":"uri","modality":"image","uri":\', '
+        f"toJSONString(e.4), '}}'), {images}), ','), ']'))"
+    )
+    return (
+        f"CAST(({role(leaf_value(1), default_role)}, {content}, {calls}, {leaf_value(3)}, {leaf_value(4)}, "
+        f"{finish(leaf_value(5))}, {parts}), '{MESSAGE_TYPE[6:-1]}')"
+    )
+
+
+def _text(content: str) -> str:
+    """SQL: text of a content that may be a JSON list of content blocks."""
+    blocks = f"JSONExtract({content}, 'Array(Tuple(type String, text String, content String))')"
+    texts = f"arrayMap(b -> if(b.2 != '', b.2, b.3), arrayFilter(b -> b.1 IN ('text', 'input_text', 'output_text'), {blocks}))"
+    return f"if(startsWith({content}, '[{{') AND position({content}, '\"type\"') > 0 AND notEmpty({texts}), arrayStringConcat({texts}, '\\n'), {content})"

@@ -1,0 +1,171 @@
+"""OTLP requests as the database reads them: `.proto` text, column types and SQL that turns values into text.
+
+OTLP's AnyValue nests without limit; a table's columns do not. Each kind of attribute list gets its own depth: down to there
+arrays and maps are decoded, below it they arrive as protobuf bytes and are shown base64-encoded, so nothing is dropped.
+Field numbers: opentelemetry-proto 1.x `common.proto`, `trace.proto`, `logs.proto`. Only fields that are read are declared;
+the database skips the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SPAN_DEPTH = 3
+"""Depth of span attributes: lists of objects with lists of scalars."""
+EVENT_DEPTH = 2
+"""Depth of span-event attributes."""
+PLAIN_DEPTH = 1
+"""Depth of resource, scope and link attributes: scalars, lists and maps of scalars."""
+LOG_DEPTH = 6
+"""Depth of bodies and attributes of log records: structured messages with tool calls."""
+
+EXTRA_FIELDS = {"project": 1000, "received_at": 1001, "batch": 1002}
+"""Fields that the collector appends to a request's bytes: string project, uint64 received_at (Unix ns), string batch."""
+
+_ENUM = (
+    "Enum8('none'=0,'string_value'=1,'bool_value'=2,'int_value'=3,'double_value'=4,'array_value'=5,"
+    "'kvlist_value'=6,'bytes_value'=7)"
+)
+_EXTRA_COLUMNS = "project String, received_at UInt64, batch String"
+_EXTRA_PROTO = " ".join(
+    f"{'uint64' if name == 'received_at' else 'string'} {name} = {number};" for name, number in EXTRA_FIELDS.items()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """A landing table: `columns` of the table, `proto` text and name of the message it is filled from."""
+
+    table: str
+    columns: str
+    proto: str
+    message: str
+
+
+def any_value_proto(depth: int) -> str:
+    """Messages A0..A{depth} (a value with that many levels below it) and K0..K{depth} (key and value)."""
+    lines: list[str] = []
+    for level in range(depth + 1):
+        array, kvlist = (f"L{level}", f"M{level}") if level else ("bytes", "bytes")
+        lines.append(
+            f"message A{level} {{ oneof value {{ string string_value = 1; bool bool_value = 2; int64 int_value = 3; "
+            f"double double_value = 4; {array} array_value = 5; {kvlist} kvlist_value = 6; bytes bytes_value = 7; }} }}"
+        )
+        lines.append(f"message K{level} {{ string key = 1; A{level} value = 2; }}")
+        if level:
+            lines.append(f"message L{level} {{ repeated A{level - 1} values = 1; }}")
+            lines.append(f"message M{level} {{ repeated K{level - 1} values = 1; }}")
+    return "\n".join(lines)
+
+
+def any_value_type(depth: int) -> str:
+    """Column type of a value with `depth` levels below it; `value` says which of the others was set."""
+    array, kvlist = "String", "String"
+    if depth:
+        below = any_value_type(depth - 1)
+        array = f"Tuple(values Array({below}))"
+        kvlist = f"Tuple(values Array(Tuple(key String, value {below})))"
+    return (
+        "Tuple(string_value String, bool_value Bool, int_value Int64, double_value Float64, "
+        f"array_value {array}, kvlist_value {kvlist}, bytes_value String, value {_ENUM})"
+    )
+
+
+def attributes_type(depth: int) -> str:
+    """Column type of a list of keys and values."""
+    return f"Array(Tuple(key String, value {any_value_type(depth)}))"
+
+
+def value_text(value: str, depth: int) -> str:
+    """SQL text of a value: strings as they are, unset is '', everything else as its JSON text (bytes: base64)."""
+    return (
+        f"multiIf({value}.value = 'string_value', {value}.string_value, {value}.value = 'int_value', toString({value}.int_value), "
+        f"{value}.value = 'bool_value', toString({value}.bool_value), {value}.value = 'double_value', toString({value}.double_value), "
+        f"{_nested(value, depth)}{value}.value = 'bytes_value', base64Encode({value}.bytes_value), '')"
+    )
+
+
+def value_json(value: str, depth: int) -> str:
+    """SQL JSON of a value inside an array or map; numbers JSON cannot hold (nan, inf) become strings, unset is null."""
+    return (
+        f"multiIf({value}.value = 'string_value', toJSONString({value}.string_value), "
+        f"{value}.value = 'int_value', toString({value}.int_value), {value}.value = 'bool_value', toString({value}.bool_value), "
+        f"{value}.value = 'double_value', if(isFinite({value}.double_value), toString({value}.double_value), "
+        f"toJSONString(toString({value}.double_value))), {_nested(value, depth, quote=True)}"
+        f"{value}.value = 'bytes_value', toJSONString(base64Encode({value}.bytes_value)), 'null')"
+    )
+
+
+def attribute_map(attributes: str, depth: int) -> str:
+    """SQL map of an attribute list, keys to text."""
+    return (
+        f"CAST((arrayMap(kv -> kv.key, {attributes}), arrayMap(kv -> {value_text('kv.value', depth)}, {attributes})), "
+        "'Map(LowCardinality(String), String)')"
+    )
+
+
+def _nested(value: str, depth: int, quote: bool = False) -> str:
+    if depth == 0:
+        raw = [f"base64Encode({value}.{name})" for name in ("array_value", "kvlist_value")]
+        array, kvlist = [f"toJSONString({text})" for text in raw] if quote else raw
+    else:
+        item, pair = f"a{depth}", f"k{depth}"
+        array = f"concat('[', arrayStringConcat(arrayMap({item} -> {value_json(item, depth - 1)}, {value}.array_value.values), ','), ']')"
+        member = f"concat(toJSONString({pair}.key), ':', {value_json(f'{pair}.value', depth - 1)})"
+        kvlist = (
+            f"concat('{{', arrayStringConcat(arrayMap({pair} -> {member}, {value}.kvlist_value.values), ','), '}}')"
+        )
+    return f"{value}.value = 'array_value', {array}, {value}.value = 'kvlist_value', {kvlist}, "
+
+
+def traces() -> Landing:
+    """Landing table of ExportTraceServiceRequest."""
+    plain, event, span = (attributes_type(depth) for depth in (PLAIN_DEPTH, EVENT_DEPTH, SPAN_DEPTH))
+    columns = (
+        f"resource_spans Array(Tuple(resource Tuple(attributes {plain}), scope_spans Array(Tuple("
+        f"scope Tuple(name String, version String, attributes {plain}), spans Array(Tuple("
+        "trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32, "
+        f"start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes {span}, "
+        f"events Array(Tuple(time_unix_nano UInt64, name String, attributes {event})), "
+        f"links Array(Tuple(trace_id String, span_id String, trace_state String, attributes {plain})), "
+        f"status Tuple(message String, code Int32))))))), {_EXTRA_COLUMNS}"
+    )
+    proto = f"""syntax = "proto3";
+{any_value_proto(SPAN_DEPTH)}
+message Resource {{ repeated K{PLAIN_DEPTH} attributes = 1; }}
+message Scope {{ string name = 1; string version = 2; repeated K{PLAIN_DEPTH} attributes = 3; }}
+message Event {{ fixed64 time_unix_nano = 1; string name = 2; repeated K{EVENT_DEPTH} attributes = 3; }}
+message Link {{ bytes trace_id = 1; bytes span_id = 2; string trace_state = 3; repeated K{PLAIN_DEPTH} attributes = 4; }}
+message Status {{ string message = 2; int32 code = 3; }}
+message Span {{ bytes trace_id = 1; bytes span_id = 2; string trace_state = 3; bytes parent_span_id = 4; string name = 5;
+  int32 kind = 6; fixed64 start_time_unix_nano = 7; fixed64 end_time_unix_nano = 8; repeated K{SPAN_DEPTH} attributes = 9;
+  repeated Event events = 11; repeated Link links = 13; Status status = 15; }}
+message ScopeSpans {{ Scope scope = 1; repeated Span spans = 2; }}
+message ResourceSpans {{ Resource resource = 1; repeated ScopeSpans scope_spans = 2; }}
+message TracesRequest {{ repeated ResourceSpans resource_spans = 1; {_EXTRA_PROTO} }}
+"""
+    return Landing("otlp_traces", columns, proto, "TracesRequest")
+
+
+def logs() -> Landing:
+    """Landing table of ExportLogsServiceRequest."""
+    plain, record = attributes_type(PLAIN_DEPTH), attributes_type(LOG_DEPTH)
+    columns = (
+        f"resource_logs Array(Tuple(resource Tuple(attributes {plain}), scope_logs Array(Tuple("
+        f"scope Tuple(name String, version String, attributes {plain}), log_records Array(Tuple("
+        "time_unix_nano UInt64, observed_time_unix_nano UInt64, severity_number Int32, severity_text String, "
+        f"body {any_value_type(LOG_DEPTH)}, attributes {record}, flags UInt32, trace_id String, span_id String, "
+        f"event_name String)), schema_url String)), schema_url String)), {_EXTRA_COLUMNS}"
+    )
+    proto = f"""syntax = "proto3";
+{any_value_proto(LOG_DEPTH)}
+message Resource {{ repeated K{PLAIN_DEPTH} attributes = 1; }}
+message Scope {{ string name = 1; string version = 2; repeated K{PLAIN_DEPTH} attributes = 3; }}
+message LogRecord {{ fixed64 time_unix_nano = 1; int32 severity_number = 2; string severity_text = 3; A{LOG_DEPTH} body = 5;
+  repeated K{LOG_DEPTH} attributes = 6; fixed32 flags = 8; bytes trace_id = 9; bytes span_id = 10;
+  fixed64 observed_time_unix_nano = 11; string event_name = 12; }}
+message ScopeLogs {{ Scope scope = 1; repeated LogRecord log_records = 2; string schema_url = 3; }}
+message ResourceLogs {{ Resource resource = 1; repeated ScopeLogs scope_logs = 2; string schema_url = 3; }}
+message LogsRequest {{ repeated ResourceLogs resource_logs = 1; {_EXTRA_PROTO} }}
+"""
+    return Landing("otlp_logs", columns, proto, "LogsRequest")
