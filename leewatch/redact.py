@@ -1,7 +1,7 @@
 """Personal data and secrets out of a text before it leaves the machine: e-mail, phone, payment card, key.
 
-Every pattern runs in time linear in the text: an unbounded repeat is possessive and consumes what it scanned, every other
-repeat is bounded, so no input makes it backtrack for long.
+Every pattern runs in time linear in the text: an unbounded repeat is possessive and consumes what it scanned, every
+other repeat is bounded, so no input makes it backtrack for long.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def _without_cards(text: str) -> str:
 
 
 def _cards(text: str) -> list[tuple[int, int]]:
-    """Spans of card numbers. A candidate that fails the checksum is passed over by one character, as a card may begin in it."""
+    """Spans of card numbers. After a failed checksum the search goes on one character later: a card may begin
+    inside."""
     spans: list[tuple[int, int]] = []
     position = 0
     while match := _CARD.search(text, position):

@@ -1,0 +1,98 @@
+"""The role `alerts`: evaluates on schedule until it is told to stop."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event
+from types import FrameType
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from alerts import channels
+from alerts.config import AlertsSection
+from alerts.engine import Engine
+from leewatch.config import Settings
+from leewatch.contracts import Clock
+from leewatch.errors import DataDirectoryLockedError, StoreUnavailableError
+from leewatch.storage.client import connect
+
+log = logging.getLogger(__name__)
+LOCK_FILE = "alerts.lock"
+RECONNECT_SECONDS = 2.0
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def run(settings: Settings) -> None:
+    """Runs the role until SIGTERM or SIGINT.
+
+    Raises ConfigError for a faulty channel, DataDirectoryLockedError when another alert process runs.
+    """
+    stop = Event()
+
+    def ask_to_stop(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        serve(settings, stop)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def serve(settings: Settings, stop: Event, clock: Clock = utc_now) -> None:
+    """Runs the role until `stop` is set. A database that does not answer is waited for."""
+    section = settings.section(AlertsSection)
+    built = channels.build(section)
+    with only_one(settings.data):
+        engine: Engine | None = None
+        due = clock()
+        while not stop.is_set():
+            try:
+                engine = engine or Engine(connect(settings), section, settings.dashboard_url, built, clock)
+                if clock() >= due:
+                    engine.evaluate()
+                    due = _next_due(due, clock(), section.evaluate_seconds)
+                engine.deliver()
+            except (StoreUnavailableError, ClickHouseError) as error:
+                # The engine is built anew: what it knew but could not record is read back or decided again.
+                log.warning("waiting for the database: %s", str(error).splitlines()[0] if str(error) else error)
+                engine = None
+                stop.wait(RECONNECT_SECONDS)
+                continue
+            stop.wait(_pause(engine, due, clock()))
+
+
+def _next_due(due: datetime, now: datetime, every_seconds: float) -> datetime:
+    """The next evaluation; one that is missed is skipped, not made up for."""
+    following = due + timedelta(seconds=every_seconds)
+    return following if following > now else now + timedelta(seconds=every_seconds)
+
+
+def _pause(engine: Engine, due: datetime, now: datetime) -> float:
+    wake = min(due, engine.next_retry or due)
+    return max(0.05, (wake - now).total_seconds())
+
+
+@contextmanager
+def only_one(data: Path) -> Iterator[None]:
+    """Holds the lock of the one alert process that may write. The kernel frees it however the process ends.
+
+    Raises DataDirectoryLockedError when another process holds it.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / LOCK_FILE).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DataDirectoryLockedError(data / LOCK_FILE) from None
+        yield
