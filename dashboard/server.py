@@ -1,0 +1,91 @@
+"""The role `dashboard`: Streamlit's server in this process, until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import logging
+import socket
+from importlib.resources import files
+from types import ModuleType
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from dashboard import installed, theme
+from leewatch.config import Settings
+from leewatch.errors import InputError, MissingExtraError, PortInUseError
+
+log = logging.getLogger(__name__)
+
+KEY: Final = "dashboard.port"
+
+
+def run(settings: Settings) -> None:
+    """Serves the dashboard on dashboard.host and dashboard.port until SIGTERM or SIGINT.
+
+    The pages read the settings from memory, so whatever the command line said holds. Raises PortInUseError, InputError
+    when the host is not an address of this machine, MissingExtraError when Streamlit is not installed.
+    """
+    ensure_free(settings.dashboard.host, settings.dashboard.port)
+    bootstrap = _streamlit("streamlit.web.bootstrap")
+    installed.install(settings)
+    chosen = {key.replace(".", "_"): value for key, value in options(settings).items()}
+    bootstrap.load_config_options(chosen)
+    log.info("dashboard on %s", settings.dashboard_url)
+    bootstrap.run(str(files("dashboard").joinpath("app.py")), False, [], chosen)
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """Every Streamlit option that is set; they win over any config.toml and over STREAMLIT_* variables."""
+    section = settings.dashboard
+    public = urlsplit(section.public_url)
+    chosen: dict[str, Any] = {
+        "server.address": section.host,
+        "server.port": section.port,
+        "server.headless": True,
+        "server.fileWatcherType": "none",
+        "server.runOnSave": False,
+        "server.enableCORS": True,
+        "server.enableXsrfProtection": True,
+        "server.enableStaticServing": False,
+        "server.maxUploadSize": 1,
+        "server.showEmailPrompt": False,
+        "browser.gatherUsageStats": False,
+        "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "none",
+        "client.showErrorLinks": False,
+        "logger.hideWelcomeMessage": True,
+        "logger.level": "warning",
+        "logger.enableRich": False,
+        "runner.magicEnabled": False,
+        "runner.fastReruns": True,
+    }
+    if public.hostname:
+        chosen["browser.serverAddress"] = public.hostname
+        chosen["browser.serverPort"] = public.port or (443 if public.scheme == "https" else 80)
+        if public.path.strip("/"):
+            chosen["server.baseUrlPath"] = public.path.strip("/")
+    return {**chosen, **theme.options()}
+
+
+def ensure_free(host: str, port: int) -> None:
+    """Raises PortInUseError when something listens on the port, InputError when the host cannot be bound."""
+    try:
+        family, kind, proto, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, proto) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(where)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUseError(host, port, KEY) from error
+        raise InputError(
+            f"cannot listen on {host}:{port} ({error.strerror or error}). Set dashboard.host to an address of this "
+            f"machine and {KEY} to a port you may use."
+        ) from error
+
+
+def _streamlit(module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("the dashboard", "dashboard", error.name or "streamlit") from error
