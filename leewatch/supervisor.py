@@ -92,14 +92,10 @@ class Supervisor:
         for role in roles_for(self._settings):
             self._spawn(role, failures=0)
             if role == "store":
-                self._await(
-                    "store", f"http://{_connectable(self._settings.store.host)}:{self._settings.store.port}/ping"
-                )
-            if role == "collector":
-                where = self._settings.collector
-                self._await("collector", f"http://{_connectable(where.host)}:{where.http_port}/healthz")
-        where_dashboard = self._settings.dashboard
-        self._await("dashboard", f"http://{_connectable(where_dashboard.host)}:{where_dashboard.port}/_stcore/health")
+                self._await(role, self._settings.store.host, self._settings.store.port, "/ping")
+        collector, dashboard = self._settings.collector, self._settings.dashboard
+        self._await("collector", collector.host, collector.http_port, "/healthz")
+        self._await("dashboard", dashboard.host, dashboard.port, "/_stcore/health")
 
     def watch(self) -> None:
         """Restarts roles that end, until `stop` is asked for."""
@@ -178,8 +174,9 @@ class Supervisor:
             if _is_taken(host, port):
                 raise PortInUseError(host, port, f"{role}.{key}")
 
-    def _await(self, role: str, url: str) -> None:
+    def _await(self, role: str, host: str, port: int, path: str) -> None:
         """Waits until the role answers, restarting it when it ends early."""
+        url = f"http://{_connectable(host)}:{port}{path}"
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline and not self._stopping.is_set():
             self.check()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from typing import Annotated
 
@@ -33,6 +32,6 @@ def run(
 
 def _end_with_supervisor() -> None:
     """Terminates this process when the supervisor is gone, even if it was killed: its end of the pipe closes."""
-    while sys.stdin.buffer.read(1):
+    while os.read(0, 1):  # not sys.stdin: its lock would be held at interpreter shutdown
         pass
     os.kill(os.getpid(), signal.SIGTERM)

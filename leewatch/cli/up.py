@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 
 from leewatch import config
+from leewatch.cli.migrate import bring_up_to_date
 from leewatch.config import Settings
-from leewatch.storage import client, migrate
 from leewatch.supervisor import Supervisor, stop_on_signals
 
 
@@ -14,7 +14,7 @@ def up() -> None:
     """Start store, collector, analyzers, alerts and dashboard, and keep them running until Ctrl-C."""
     settings = config.load()
     if settings.storage.dsn is not None:
-        migrate.apply(client.connect(settings, for_migration=True), settings)
+        bring_up_to_date(settings)
     supervisor = Supervisor(settings)
     stop_on_signals(supervisor)
     try:

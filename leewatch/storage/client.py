@@ -88,19 +88,21 @@ def ensure_token(data: Path) -> str:
 def connect(settings: Settings, **options: Any) -> Client:
     """A client of the configured database. Not to be shared between threads that query at the same time.
 
-    options go to `clickhouse_connect.get_client`. Raises StoreUnavailableError when the database does not answer.
+    options go to `clickhouse_connect.get_client` and win. Raises StoreUnavailableError when the database does not answer.
     """
     where = address(settings)
     try:
         return clickhouse_connect.get_client(
-            host=where.host,
-            port=where.port,
-            username=where.user,
-            password=where.password,
-            database=where.database,
-            secure=where.secure,
-            autogenerate_session_id=False,
-            **options,
+            **{
+                "host": where.host,
+                "port": where.port,
+                "username": where.user,
+                "password": where.password,
+                "database": where.database,
+                "secure": where.secure,
+                "autogenerate_session_id": False,
+                **options,
+            }
         )
     except OperationalError as error:
         raise StoreUnavailableError(

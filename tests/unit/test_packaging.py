@@ -56,7 +56,8 @@ def test_every_entry_point_loads():
 
 
 def test_every_dependency_is_pinned_in_the_lock_file():
-    lock = {line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "requirements.lock").read_text().splitlines()}
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    lock = {line.split("==")[0].lower().replace("_", "-") for line in lines}
     wanted = list(PROJECT["project"]["dependencies"])
     for extra in PROJECT["project"]["optional-dependencies"].values():
         wanted.extend(extra)
