@@ -12,7 +12,7 @@ from typing import Any
 
 from collector.segment import Signal
 from collector.validate import REQUESTS, parse
-from leewatch.semconv.sql import EARLIEST_NS, FUTURE_NS
+from leewatch.semconv.landing import EARLIEST_NS, FUTURE_NS
 
 Key = tuple[str, str, int]
 """(trace id, span id, time in ns): what identifies a span or a log record in a batch. The time of a span is left 0;

@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collector.segment import Signal
-from leewatch.semconv.sql import EARLIEST_NS
+from leewatch.semconv.landing import EARLIEST_NS
 
 _NO_TRACE = bytes(16)
 _NO_SPAN = bytes(8)
