@@ -1,0 +1,53 @@
+"""Which slices of ingestion time are looked through, newest first. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+SLICE = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Half-open span of ingestion time [since, until)."""
+
+    since: datetime
+    until: datetime
+
+
+class Slices:
+    """The newest slice, which never ends, and older ones of a day each that are looked through once after a start.
+
+    New spans are served first because alerts wait for them; no older slice is given up before it holds nothing undone.
+    """
+
+    def __init__(self, first: datetime | None, now: datetime, overlap: timedelta) -> None:
+        self._overlap = overlap
+        self._head = now
+        self._older: list[Slice] = []
+        until = now - overlap
+        while first is not None and until > first:
+            since = max(until - SLICE, first)
+            self._older.append(Slice(since, until))
+            until = since
+
+    def head(self) -> Slice:
+        """The newest slice, with the overlap for inserts that were committed out of order."""
+        return Slice(self._head - self._overlap, self._head + timedelta(days=36_500))
+
+    def advance(self, done_until: datetime) -> None:
+        """Everything that came in before `done_until` is done. Never moves back."""
+        self._head = max(self._head, done_until)
+
+    def older(self) -> Slice | None:
+        """The newest of the older slices that is not finished."""
+        return self._older[0] if self._older else None
+
+    def finish(self, slice_: Slice) -> None:
+        self._older.remove(slice_)
+
+    @property
+    def unverified_since(self) -> datetime | None:
+        """Start of the oldest slice not yet finished; None when all are."""
+        return self._older[-1].since if self._older else None

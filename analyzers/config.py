@@ -1,0 +1,67 @@
+"""Configuration of the analyzers: sections `analyzers` and `drift` of `leewatch.yaml`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field as Key
+from pydantic import field_validator
+
+from leewatch.config import Section
+
+
+class PriceOverride(Section):
+    """A price that wins over the price list, USD per million tokens."""
+
+    provider: str = Key(min_length=1, description="provider as it stands in llm_spans, e.g. openai")
+    model: str = Key(min_length=1, description="model as it stands in llm_spans")
+    input_per_million: float = Key(ge=0, allow_inf_nan=False, description="USD per million input tokens")
+    output_per_million: float = Key(ge=0, allow_inf_nan=False, description="USD per million output tokens")
+
+
+class AnalyzersSection(Section):
+    """Scoring, embedding and pricing of spans (role `analyzers`)."""
+
+    interval_seconds: float = Key(10, gt=0, le=3600, description="seconds between two looks for new spans")
+    batch_size: int = Key(256, ge=1, le=10_000, description="spans that are scored and written together")
+    model: str = Key("", description="path or name of the sentence encoder; empty: all-MiniLM-L6-v2")
+    device: str = Key("auto", description="auto, cpu, cuda, or a torch device such as cuda:1")
+    threads: int = Key(2, ge=1, le=256, description="CPU threads of the encoder and the tests")
+    content_wait_seconds: float = Key(
+        60, ge=0, le=86_400, description="seconds a span without content waits for log records before it is given up"
+    )
+    overlap_seconds: float = Key(
+        300, ge=0, le=86_400, description="seconds of ingestion time read again at each look, for inserts out of order"
+    )
+    scorers: Mapping[str, Mapping[str, Any]] = Key(
+        default_factory=dict, description="options of each scorer plugin by name; `enabled: false` leaves it out"
+    )
+    prices: tuple[PriceOverride, ...] = Key((), description="prices that win over the price list")
+
+
+class DriftSection(Section):
+    """Drift tests of prompts, responses and measurements (job `drift` of the role `analyzers`)."""
+
+    window_seconds: int = Key(3600, ge=10, le=7 * 86_400, description="length of a tested window, seconds")
+    reference_days: float = Key(7, gt=0, le=90, description="days before a window from which its reference is drawn")
+    max_reference: int = Key(5000, ge=100, le=50_000, description="most reference rows of one test")
+    max_window: int = Key(5000, ge=100, le=50_000, description="most rows of a window that are tested")
+    min_window: int = Key(100, ge=20, description="rows below which a window waits to be merged with the next")
+    min_reference: int = Key(300, ge=50, description="reference rows below which nothing is tested")
+    lateness_seconds: float = Key(300, ge=0, le=86_400, description="seconds after its end at which a window is tested")
+    fields: tuple[Literal["prompt", "response"], ...] = Key(
+        ("prompt", "response"), description="texts whose embeddings are tested"
+    )
+    false_alarms_per_30_days: float = Key(
+        1.0, gt=0, le=1000, description="false alarms that all drift tests together may cause in 30 days"
+    )
+    tabular: bool = Key(True, description="test latency, tokens, scores, finish reasons and errors too")
+    permutations: int = Key(2000, ge=200, le=100_000, description="permutations of one test")
+
+    @field_validator("fields")
+    @classmethod
+    def _each_field_once(cls, fields: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(fields)) != len(fields):
+            raise ValueError(f"expected each field once, got {', '.join(fields)}")
+        return fields

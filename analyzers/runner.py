@@ -1,0 +1,144 @@
+"""Role `analyzers`: scores and embeds spans, tests for drift, keeps prices."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from analyzers.config import AnalyzersSection, DriftSection
+from analyzers.drift.job import DriftJob
+from analyzers.encoder import create_encoder
+from analyzers.prices import PricesJob
+from analyzers.schedule import Job, Schedule
+from analyzers.scoring import ScoringJob
+from analyzers.store import AnalyzerStore
+from leewatch import plugins
+from leewatch.config import Settings
+from leewatch.contracts import Clock, Encoder, PluginOptions, Scorer
+from leewatch.errors import DataDirectoryLockedError, LeewatchError, NotRunningError, StoreUnavailableError
+from leewatch.storage import client
+
+log = logging.getLogger(__name__)
+
+LOCK_FILE = "analyzers.lock"
+PRICES_SECONDS = 60.0
+STORE_RETRY_SECONDS = 1.0
+
+
+def run(settings: Settings) -> None:
+    """Blocks until SIGTERM or SIGINT, finishes the batch at hand, returns within 10 s.
+
+    Raises ModelNotFoundError when the encoder or a scorer has no weights, DataDirectoryLockedError when another
+    analyzers process serves the same data directory.
+    """
+    section = settings.section(AnalyzersSection)
+    with locked(settings.data):
+        limit_threads(section.threads)
+        encoder = create_encoder(section.model, section.device)
+        serve(settings, encoder, create_scorers(section))
+
+
+def serve(
+    settings: Settings, encoder: Encoder, scorers: Sequence[Scorer], clock: Clock = lambda: datetime.now(UTC)
+) -> None:
+    """Runs the jobs with these models until a signal. To be called from the main thread."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+    def connect() -> AnalyzerStore:
+        return AnalyzerStore(client.connect(settings))
+
+    if not _store_answers(connect, stop):
+        return
+    schedule = Schedule(jobs(settings, encoder, scorers, connect, clock, stop))
+    schedule.start()
+    log.info("analyzers run with scorers %s", ", ".join(sorted(scorer.name for scorer in scorers)) or "none")
+    stop.wait()
+    if not schedule.stop():
+        # Nothing is lost: what was not written is still missing in the database and is done at the next start.
+        log.warning("a batch did not finish in time and is left for the next start")
+        logging.shutdown()
+        os._exit(0)
+
+
+def jobs(
+    settings: Settings,
+    encoder: Encoder,
+    scorers: Sequence[Scorer],
+    connect: Callable[[], AnalyzerStore],
+    clock: Clock,
+    stop: threading.Event,
+) -> list[Job]:
+    """The jobs of this role."""
+    section, drift = settings.section(AnalyzersSection), settings.section(DriftSection)
+    scoring = ScoringJob(section, encoder, scorers, clock, stop)
+    drifting = DriftJob(drift, encoder.model, clock, stop)
+    prices = PricesJob(section.prices, clock)
+    return [
+        Job("score", section.interval_seconds, scoring.run, connect, clock),
+        Job("drift", min(section.interval_seconds, drift.window_seconds / 2), drifting.run, connect, clock),
+        Job("prices", PRICES_SECONDS, prices.run, connect, clock),
+    ]
+
+
+def create_scorers(section: AnalyzersSection) -> list[Scorer]:
+    """Every scorer plugin that is not switched off, in the order of their names.
+
+    A plugin that cannot be created is logged and left out, unless it says what the user must mend (LeewatchError).
+    """
+    scorers: list[Scorer] = []
+    for name, create in plugins.load_all("leewatch.scorers").items():
+        options: dict[str, Any] = dict(section.scorers.get(name, {}))
+        if options.pop("enabled", True) is False:
+            continue
+        try:
+            scorers.append(create(PluginOptions(options)))
+        except LeewatchError:
+            raise
+        except Exception:
+            log.exception("scorer %s could not be created and is left out", name)
+    return scorers
+
+
+def limit_threads(threads: int) -> None:
+    """Keeps the encoder and the tests to this many CPU threads: the other roles share the machine."""
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+@contextmanager
+def locked(data: Path) -> Iterator[None]:
+    """Holds the analyzers' lock of a data directory: two processes would score every span twice."""
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / LOCK_FILE).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataDirectoryLockedError(data) from None
+        yield
+
+
+def _store_answers(connect: Callable[[], AnalyzerStore], stop: threading.Event) -> bool:
+    """Waits for the database; False when stopped meanwhile."""
+    told = False
+    while not stop.is_set():
+        try:
+            connect().close()
+        except (StoreUnavailableError, NotRunningError) as error:
+            if not told:
+                log.info("waiting for the database: %s", error)
+                told = True
+            stop.wait(STORE_RETRY_SECONDS)
+        else:
+            return True
+    return False

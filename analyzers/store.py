@@ -1,0 +1,214 @@
+"""What the analyzers read from and write to the database."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import orjson
+from clickhouse_connect.driver.client import Client
+
+from leewatch.contracts import Vectors
+from leewatch.schema import Score
+from leewatch.storage import queries
+
+SPAN_FIELDS = ("prompt", "response")
+"""Fields that are embedded. Every LLM span gets a row for each; an empty vector says that there is no text."""
+
+TRACES_AT_ONCE = 250
+"""Trace ids in one query: parameters travel in the URL, which servers cut at some tens of kilobytes."""
+
+SpanKey = tuple[str, str, str]
+"""project, trace id, span id."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An LLM span that lacks scores or embeddings. ts_ns: start, nanoseconds since 1970 (a datetime
+    would cut it to microseconds). scorers and fields: what it has.
+    """
+
+    project: str
+    service: str
+    ts_ns: int
+    trace_id: str
+    span_id: str
+    session_id: str
+    ingested_at: datetime
+    content_redacted: bool
+    status: str
+    scorers: frozenset[str] = field(default_factory=frozenset)
+    fields: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def key(self) -> SpanKey:
+        return (self.project, self.trace_id, self.span_id)
+
+
+@dataclass(frozen=True)
+class Content:
+    """Texts of a span, '' where there is none. asked, answered: whether any input and output message is known."""
+
+    prompt: str = ""
+    response: str = ""
+    context: str = ""
+    asked: bool = False
+    answered: bool = False
+
+
+@dataclass(frozen=True)
+class Progress:
+    """State of one analyzer. done_until: ingestion time up to which all is done; backlog: rows known to wait."""
+
+    name: str
+    done_until: datetime
+    rows: int
+    backlog: int
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class ScoredSpan:
+    """All scores of one scorer for one span."""
+
+    span: Candidate
+    scores: tuple[Score, ...]
+
+
+class AnalyzerStore:
+    """One connection of one job. Not to be shared between threads."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._sql = queries.load("analyzers")
+
+    def rows(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
+        """The rows of a named query."""
+        return list(self._client.query(self._sql[name], parameters=parameters).named_results())
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], token: str = "") -> None:
+        """Inserts rows at once. The same non-empty token again inserts nothing."""
+        settings = {"async_insert": 0, **({"insert_deduplication_token": token} if token else {})}
+        self._client.insert(table, rows, column_names=list(columns), settings=settings)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def candidates(
+        self, since: datetime, until: datetime, versions: Mapping[str, str], model: str, limit: int
+    ) -> tuple[list[Candidate], int]:
+        """(newest candidates of the slice at most `limit`, how many there are). versions: {scorer: version}."""
+        found = self.rows(
+            "candidates",
+            since=since,
+            until=until,
+            versions=[f"{name}@{version}" for name, version in versions.items()],
+            model=model,
+            limit=limit,
+        )
+        total = int(found[0]["total"]) if found else 0
+        return [_candidate(row) for row in found], total
+
+    def first_ingested(self) -> datetime | None:
+        """When the oldest LLM span came in; None when there is none."""
+        first = self.rows("first_ingested")[0]["first"]
+        return None if first is None else utc(first)
+
+    def contents(self, spans: Sequence[Candidate]) -> dict[SpanKey, Content]:
+        """Texts of the spans that have any."""
+        texts: dict[SpanKey, Content] = {}
+        for project in sorted({span.project for span in spans}):
+            traces = sorted({span.trace_id for span in spans if span.project == project})
+            for row in self.content_rows(project, traces):
+                texts[(project, row["trace_id"], row["span_id"])] = Content(
+                    row["prompt_text"],
+                    row["response_text"],
+                    row["context_text"],
+                    bool(row["asked"]),
+                    bool(row["answered"]),
+                )
+        return texts
+
+    def content_rows(self, project: str, traces: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Rows of the query `contents` for all spans of the traces."""
+        for start in range(0, len(traces), TRACES_AT_ONCE):
+            yield from self.rows("contents", project=project, traces=list(traces[start : start + TRACES_AT_ONCE]))
+
+    def write_scores(self, scorer: str, version: str, scored: Sequence[ScoredSpan]) -> None:
+        """Writes all scores of some spans by one scorer in one insert."""
+        rows = [
+            [
+                item.span.project, item.span.service, item.span.ts_ns, item.span.trace_id, item.span.span_id,
+                item.span.session_id, score.name, score.value, score.label, score.explanation,
+                orjson.dumps([dict(detail) for detail in score.details]).decode() if score.details else "",
+                score.reason, scorer, version,
+            ]
+            for item in scored
+            for score in item.scores
+        ]  # fmt: skip
+        columns = (
+            "project", "service", "ts", "trace_id", "span_id", "session_id", "name", "value", "label", "explanation",
+            "details", "reason", "scorer", "version",
+        )  # fmt: skip
+        if rows:
+            self.insert("scores", columns, rows, token(f"{scorer}@{version}", (item.span.key for item in scored)))
+
+    def write_embeddings(self, model: str, rows: Sequence[tuple[Candidate, str, Vectors]]) -> None:
+        """Writes vectors: (span, field, float32 (d,) or empty for no text)."""
+        if not rows:
+            return
+        columns = ("project", "service", "field", "model", "ts", "trace_id", "span_id", "vector")
+        values = [
+            [span.project, span.service, name, model, span.ts_ns, span.trace_id, span.span_id, vector.tolist()]
+            for span, name, vector in rows
+        ]
+        self.insert(
+            "embeddings", columns, values, token(f"embeddings@{model}", ((*span.key, name) for span, name, _ in rows))
+        )
+
+    def write_progress(self, states: Iterable[Progress]) -> None:
+        rows = [[state.name, state.done_until, state.rows, state.backlog, state.error[:500]] for state in states]
+        if rows:
+            self.insert("progress", ("name", "done_until", "rows", "backlog", "error"), rows)
+
+    def embedded_until(self) -> datetime | None:
+        """Ingestion time up to which every span is embedded; None before the first pass."""
+        found = self.rows("embedded_until")
+        return utc(found[0]["done_until"]) if found else None
+
+
+def token(what: str, keys: Iterable[tuple[str, ...]]) -> str:
+    """Deduplication token of a batch: the same content gives the same token, in whatever order."""
+    digest = hashlib.blake2b(what.encode(), digest_size=16)
+    for key in sorted(keys):
+        digest.update(b"\0\0" + "\0".join(key).encode())
+    return digest.hexdigest()
+
+
+def utc(moment: datetime) -> datetime:
+    """The moment with UTC attached where the driver left the zone out."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def empty_vector() -> Vectors:
+    return np.zeros(0, dtype=np.float32)
+
+
+def _candidate(row: Mapping[str, Any]) -> Candidate:
+    return Candidate(
+        project=row["project"],
+        service=row["service"],
+        ts_ns=int(row["ts_ns"]),
+        trace_id=row["trace_id"],
+        span_id=row["span_id"],
+        session_id=row["session_id"],
+        ingested_at=utc(row["ingested_at"]),
+        content_redacted=bool(row["content_redacted"]),
+        status=row["status"],
+        scorers=frozenset(row["scorers"]),
+        fields=frozenset(row["fields"]),
+    )
