@@ -130,7 +130,8 @@ class Engine:
     ) -> Alert:
         state = step.phase.state
         continues = known is not None and known.state in {"pending", "firing"}
-        since = known.since if known is not None and continues else observation.window.start
+        late = self._section.late_arrival_seconds
+        since = known.since if continues and known else evidence.since(self._client, rule, observation, late)
         value = observation.verdict.value
         alert = Alert(
             fingerprint=identity,
@@ -151,7 +152,7 @@ class Engine:
             fired_at=now if state == "firing" else known.fired_at if known is not None else None,
         )
         if state == "firing":
-            found = evidence.example(self._client, rule, observation, self._section.late_arrival_seconds)
+            found = evidence.example(self._client, rule, observation, late)
             return dataclasses.replace(alert, example=found)
         if state == "resolved" and known is not None:
             over = f"Now: {alert.how_bad} It was: {known.how_bad}"

@@ -1,16 +1,21 @@
-"""What is gathered once when an alert begins: its worst span, as an example."""
+"""What is gathered once when an alert begins: since when, and its worst span as an example."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
 from alerts import message
-from alerts.measure import Observation, selection, span
-from alerts.rules import Rule
+from alerts.measure import Observation, Window, milliseconds, moment, selection, span
+from alerts.onset import Bucket, onset
+from alerts.rules import QUANTILES, SCORES, SHARES, TOTALS, Rule
 from leewatch.storage import queries
+
+BUCKETS = 60
+"""Slices of two windows in which the beginning of a breach is looked for."""
 
 
 def example(client: Client, rule: Rule, observation: Observation, late_arrival_seconds: int) -> str:
@@ -35,6 +40,36 @@ def example(client: Client, rule: Rule, observation: Observation, late_arrival_s
     keys = {key: worst[key] for key in ("project", "trace_id", "span_id")}
     content = next(iter(client.query(sql["span_text"], parameters=keys).named_results()), None)
     return message.example(_text(rule, content)) if content is not None else ""
+
+
+def since(client: Client, rule: Rule, observation: Observation, late_arrival_seconds: int) -> datetime:
+    """When the breach began, to a thirtieth of the window; the window's start where it cannot be told more closely.
+
+    Looks one window further back, as what is breached now may have begun before there were samples enough to say so.
+    """
+    window = observation.window
+    if observation.drift is not None or rule.metric in TOTALS or rule.ratio_to_seconds_ago is not None:
+        return window.start
+    length = window.end - window.start
+    wide = Window(window.start - length, window.end)
+    step = max(1, milliseconds(wide.end) - milliseconds(wide.start)) // BUCKETS + 1
+    share = rule.metric in SHARES or rule.metric in QUANTILES
+    parameters = {
+        **selection(rule, observation.labels),
+        **span(wide, late_arrival_seconds),
+        "step": step,
+        "share": share,
+        "score": rule.score or "",
+        "above": rule.above if rule.above is not None else 0.0,
+        "failed": rule.metric == "error_rate",
+        "ttft": rule.metric == "ttft_p95",
+        "threshold": float(rule.threshold or 0.0),
+    }
+    name = "score_buckets" if rule.metric in SCORES else "span_buckets"
+    rows = client.query(queries.load("alerts")[name], parameters=parameters).result_rows
+    buckets = [Bucket(int(position), int(n), float(total)) for position, n, total in rows]
+    limit = 1 - QUANTILES[str(rule.metric)] if rule.metric in QUANTILES else float(rule.threshold or 0.0)
+    return moment(milliseconds(wide.start) + onset(buckets, limit, rule.compare == ">") * step)
 
 
 def _text(rule: Rule, content: Mapping[str, Any]) -> str:

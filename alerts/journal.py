@@ -113,6 +113,16 @@ class Journal:
         self._client.insert("silences", [row], column_names=columns)
         return identity
 
+    def remove_silence(self, identity: str, now: datetime) -> bool:
+        """Ends a silence now; False when there is none of that id."""
+        known = next((silence for silence in self.silences(now) if silence.id == identity), None)
+        if known is None:
+            return False
+        columns = ("id", "created_at", "created_by", "comment", "matchers", "starts_at", "ends_at", "deleted")
+        row = [identity, now, known.created_by, known.comment, dict(known.matchers), known.starts_at, now, True]
+        self._client.insert("silences", [row], column_names=columns)
+        return True
+
     def acknowledge(self, fingerprint: str, now: datetime, by: str, comment: str) -> str:
         """Stores that someone works on the alert: it is not repeated until it fires anew; returns the id."""
         return self.silence({ACK_MATCHER: fingerprint}, now, timedelta(days=ACK_DAYS).total_seconds(), by, comment)

@@ -77,7 +77,9 @@ def _from_firing(rule: Rule, phase: Phase, outcome: Outcome, now: datetime) -> S
     if outcome in {"breached", "uncertain"}:
         return Step(Phase("firing", phase.at))
     quiet_since = phase.quiet_since or now
-    needed = rule.resolve_seconds if outcome == "clear" else max(rule.resolve_seconds, rule.window_seconds)
+    # A drift result counts as no data only after several windows without a test: nothing more to wait for.
+    spent = outcome == "clear" or rule.drift is not None
+    needed = rule.resolve_seconds if spent else max(rule.resolve_seconds, rule.window_seconds)
     if now - quiet_since >= timedelta(seconds=needed):
         return Step(Phase("resolved", now), "recovered" if outcome == "clear" else "no data")
     return Step(Phase("firing", phase.at, quiet_since))

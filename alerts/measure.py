@@ -167,6 +167,7 @@ def _drift(client: Client, rule: Rule, now: datetime, lateness: float, late: int
             "field": rule.drift,
             "segment_key": segment_key,
             "known_since": milliseconds(now - timedelta(days=7)),
+            "now": milliseconds(now),
             "late": late,
             "project": rule.where.get("project", ""),
             "service": rule.where.get("service", ""),

@@ -85,6 +85,7 @@ SELECT
 FROM drift_results FINAL
 WHERE field = {field:String} AND segment_key = {segment_key:String}
   AND window_end >= fromUnixTimestamp64Milli({known_since:Int64}, 'UTC')
+  AND window_end <= fromUnixTimestamp64Milli({now:Int64}, 'UTC')
   AND created_at <= window_end + toIntervalSecond({late:Int64})
   AND ({project:String} = '' OR project = {project:String})
   AND ({service:String} = '' OR service = {service:String})
@@ -140,6 +141,54 @@ WHERE badness IS NOT NULL
   AND arrayAll((i, value) -> dimensions[i] = value, {filter:Array(UInt8)}, {filter_values:Array(String)})
 ORDER BY if({high:Bool}, badness, -badness) DESC, trace_id, span_id
 LIMIT 1
+
+-- name: score_buckets
+-- Per bucket of `step` ms from `start`: scores of a group, and the sum of what is held against its threshold.
+SELECT
+    intDiv(toUnixTimestamp64Milli(at) - {start:Int64}, {step:Int64}) AS bucket,
+    count() AS n,
+    sum(if({share:Bool}, toFloat64(value >= {above:Float64}), value)) AS total
+FROM
+(
+    SELECT project, trace_id, span_id, assumeNotNull(value) AS value
+    FROM scores FINAL
+    WHERE ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
+      AND name = {score:String} AND target = 'span' AND value IS NOT NULL AND weight > 0
+) AS scored
+INNER JOIN
+(
+    SELECT
+        project, trace_id, span_id, toDateTime64(ts, 3, 'UTC') AS at,
+        [toString(project), toString(service), toString(model), toString(environment), toString(provider), toString(prompt_name), toString(prompt_version), toString(feature), toString(kind)] AS dimensions
+    FROM llm_spans FINAL
+    WHERE ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
+      AND received_at <= ts + toIntervalSecond({late:Int64})
+) AS spans USING (project, trace_id, span_id)
+WHERE arrayAll((i, value) -> dimensions[i] = value, {filter:Array(UInt8)}, {filter_values:Array(String)})
+GROUP BY bucket
+ORDER BY bucket
+
+-- name: span_buckets
+-- Per bucket of `step` ms from `start`: spans of a group, and how many failed or took longer than the threshold.
+SELECT
+    intDiv(toUnixTimestamp64Milli(toDateTime64(ts, 3, 'UTC')) - {start:Int64}, {step:Int64}) AS bucket,
+    count() AS n,
+    countIf(if({failed:Bool}, error_type != '' OR status = 'ERROR', milliseconds > {threshold:Float64})) AS total
+FROM
+(
+    SELECT
+        ts, error_type, status,
+        if({ttft:Bool}, ttft_ms, toNullable(duration_ms)) AS milliseconds,
+        [toString(project), toString(service), toString(model), toString(environment), toString(provider), toString(prompt_name), toString(prompt_version), toString(feature), toString(kind)] AS dimensions
+    FROM llm_spans FINAL
+    WHERE ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
+      AND received_at <= ts + toIntervalSecond({late:Int64})
+      AND has({kinds:Array(String)}, toString(kind))
+)
+WHERE ({failed:Bool} OR milliseconds IS NOT NULL)
+  AND arrayAll((i, value) -> dimensions[i] = value, {filter:Array(UInt8)}, {filter_values:Array(String)})
+GROUP BY bucket
+ORDER BY bucket
 
 -- name: span_text
 -- Prompt and response of one span.
