@@ -19,8 +19,10 @@ import pytest
 for _name in [name for name in os.environ if name.startswith("LEEWATCH_")]:
     del os.environ[_name]
 
+# The process dies with the test run, also when that is killed (PR_SET_PDEATHSIG = 1).
 _START = """
-import logging, sys
+import ctypes, logging, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 from pathlib import Path
 from leewatch.config import load
 from leewatch.errors import LeewatchError

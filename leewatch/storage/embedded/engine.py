@@ -2,9 +2,9 @@
 
 Facts that bind here (chDB 4.4, engine 26.9): one engine and one path per process; any number of handles to it, each
 with its own settings, database and temporary tables; handles run concurrently and release the GIL; a handle whose
-stream is open answers other queries with nothing; steps of one stream may come from different threads. A new handle costs
-0.25 ms, so a query that changes or receives settings gets a fresh one that is closed afterwards: nothing can leak to
-the next.
+stream is open answers other queries with nothing; steps of one stream may come from different threads. A new handle
+costs 0.25 ms, so a query that changes or receives settings gets a fresh one that is closed afterwards: nothing can
+leak to the next.
 """
 
 from __future__ import annotations

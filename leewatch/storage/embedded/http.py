@@ -99,17 +99,19 @@ class QueryEndpoint:
 
     async def _step(self, job: Job, act: Callable[[], T], gone: asyncio.Task[None]) -> T:
         """The result of `act` on a worker thread; when the client leaves before, stops the query and raises _GoneError."""
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._workers, act)
+        running = self._workers.submit(act)
+        future = asyncio.wrap_future(running)
+        waited: set[asyncio.Future[Any]] = {future, gone}
         try:
-            waited: set[asyncio.Future[Any]] = {future, gone}
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            if not future.done():
-                if not future.cancel():
-                    await asyncio.shield(loop.run_in_executor(self._control, job.kill))
-                with contextlib.suppress(QueryError, asyncio.CancelledError):
-                    await future
+            # Asked of the worker's future: asyncio's own says that it cancelled what in truth runs on.
+            if not running.done() and not running.cancel():
+                loop = asyncio.get_running_loop()
+                await asyncio.shield(loop.run_in_executor(self._control, job.kill))
+                await asyncio.wait({future})
+                with contextlib.suppress(QueryError):
+                    future.result()
         if gone.done():
             raise _GoneError
         return future.result()

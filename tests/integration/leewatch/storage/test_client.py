@@ -99,7 +99,7 @@ def test_commands_give_values(client: Client) -> None:
     assert client.command("EXISTS TABLE llm_spans") == 1
     assert "llm_spans" in client.command("SHOW CREATE TABLE llm_spans")
     assert client.query("SELECT 1 WHERE 0").result_rows == []
-    assert [column for column in client.query("SELECT 1 AS a, 'x' AS b LIMIT 0").column_names] == ["a", "b"]
+    assert list(client.query("SELECT 1 AS a, 'x' AS b LIMIT 0").column_names) == ["a", "b"]
 
 
 @pytest.mark.parametrize(
