@@ -16,14 +16,14 @@ st.logo(ICON)
 st.html(f"<style>{theme.stylesheet()}</style>")
 
 PAGES = (
-    (overview.body, "Overview", "overview", True),
-    (drift.body, "Drift", "drift", False),
-    (quality.body, "Quality & safety", "quality", True),
-    (traces.body, "Traces", "traces", True),
-    (alerts.body, "Alerts", "alerts", False),
+    ("overview", layout.page(overview.body, "Overview"), "Overview"),
+    ("drift", layout.page(drift.body, "Drift", model=False), "Drift"),
+    ("quality", layout.page(quality.body, "Quality & safety"), "Quality & safety"),
+    ("traces", layout.page(traces.body, "Traces", alone="trace"), "Traces"),
+    ("alerts", layout.page(alerts.body, "Alerts", model=False), "Alerts"),
 )
 
-pages = [st.Page(layout.page(body, title, model), title=title, url_path=path) for body, title, path, model in PAGES]
+pages = [st.Page(page, title=title, url_path=path) for path, page, title in PAGES]
 
 
 def home() -> None:

@@ -7,7 +7,7 @@ HTML. Frames hold one row per bucket (column `bucket_start`, UTC) and series.
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -33,12 +33,12 @@ def label(value: object) -> str:
 def _layout(figure: go.Figure, unit: str, window: tuple[datetime, datetime] | None, height: int = HEIGHT) -> go.Figure:
     figure.update_layout(
         height=height,
-        margin={"l": 4, "r": 8, "t": 8, "b": 4},
+        margin={"l": 4, "r": 8, "t": 28, "b": 4},
         paper_bgcolor=_SEE_THROUGH,
         plot_bgcolor=_SEE_THROUGH,
         hovermode="x unified",
         showlegend=len(figure.data) > 1,
-        legend={"orientation": "h", "y": -0.16, "x": 0, "yanchor": "top", "font": {"size": 12}, "title": None},
+        legend={"orientation": "h", "y": 1.02, "x": 1, "yanchor": "bottom", "xanchor": "right", "font": {"size": 11.5}},
         hoverlabel={"namelength": -1},
         bargap=0.15,
     )
@@ -58,9 +58,7 @@ def _layout(figure: go.Figure, unit: str, window: tuple[datetime, datetime] | No
 
 def _times(frame: pd.DataFrame) -> list[datetime]:
     """Bucket starts as naive UTC: plotly would otherwise print them in the zone of the browser."""
-    return [
-        moment.replace(tzinfo=None) for moment in pd.to_datetime(frame["bucket_start"], utc=True).dt.to_pydatetime()
-    ]
+    return [moment.to_pydatetime().replace(tzinfo=None) for moment in pd.to_datetime(frame["bucket_start"], utc=True)]
 
 
 def series(
@@ -94,8 +92,9 @@ def grouped(
     """One series per value of the column `by`, largest first: stacked bars, or lines with gaps for empty buckets."""
     figure = go.Figure()
     order = frame.groupby(by)[value].sum().sort_values(ascending=False).index
-    for name, color in zip(order, _cycle(len(order)), strict=True):
-        part = frame[frame[by] == name]
+    colors = _colors(order)
+    for name in order:
+        part, color = frame[frame[by] == name], colors[name]
         times, values = _times(part), part[value].astype(float)
         if stacked:
             figure.add_trace(
@@ -115,8 +114,9 @@ def grouped(
     return _layout(figure, unit, window)
 
 
-def _cycle(count: int) -> list[str]:
-    return [theme.SERIES[i % len(theme.SERIES)] for i in range(count)]
+def _colors(names: Iterable[str]) -> dict[str, str]:
+    """A colour per name, the same in every chart that shows the same names."""
+    return {name: theme.SERIES[i % len(theme.SERIES)] for i, name in enumerate(sorted(names))}
 
 
 def _line(
@@ -215,9 +215,7 @@ def shares(clusters: Sequence[Mapping[str, Any]]) -> go.Figure:
             )
         )
     _layout(figure, "", None, height=90 + 34 * len(ordered))
-    figure.update_layout(
-        hovermode="closest", showlegend=True, legend={"y": 1.02, "yanchor": "bottom"}, margin={"t": 30}
-    )
+    figure.update_layout(hovermode="closest", showlegend=True)
     figure.update_xaxes(
         title={"text": "share of the texts, %", "font": {"size": 11}},
         rangemode="tozero",
@@ -268,8 +266,9 @@ def distribution(frame: pd.DataFrame, low: float, high: float, threshold: float 
     figure = go.Figure()
     step = (high - low) / 20
     order = frame.groupby("service")["spans"].sum().sort_values(ascending=False).index
-    for service, color in zip(order, _cycle(len(order)), strict=True):
-        part = frame[frame["service"] == service]
+    colors = _colors(order)
+    for service in order:
+        part, color = frame[frame["service"] == service], colors[service]
         figure.add_trace(
             go.Bar(
                 x=low + (part["bin"] + 0.5) * step,

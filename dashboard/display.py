@@ -133,7 +133,9 @@ def change(current: float | None, previous: float | None, better: Literal["up", 
     ratio = (current - previous) / abs(previous)
     if abs(ratio) < 0.01:
         return Change("no change", "neutral")
-    size = f"{abs(ratio) * 100:.0f} %" if abs(ratio) < 10 else f"{current / previous:,.0f}×"
+    size = (
+        f"{abs(ratio) * 100:.0f} %" if abs(ratio) < 10 else f"{current / previous:.0f}×" if ratio < 99 else "over 100×"
+    )
     return Change(f"{'▲' if ratio > 0 else '▼'} {size}", _tone(ratio, better))
 
 

@@ -27,15 +27,15 @@ def show(*nodes: Node) -> None:
     st.html(div("lw", join(nodes)))
 
 
-def current() -> View:
-    """The view of the URL. What pages share is restored after a change of page, when the URL says nothing."""
+def current(title: str) -> View:
+    """The view of the URL. What pages share is kept when the user comes from another page by the navigation."""
     query = {key: str(value) for key, value in st.query_params.to_dict().items()}
     view, faults = address.parse(query)
-    kept: View | None = st.session_state.get(_SESSION_KEY)
-    if kept is not None and not query:
-        view = replace(View(), **{name: getattr(kept, name) for name in address.SHARED})
+    before: tuple[str, View] | None = st.session_state.get(_SESSION_KEY)
+    if before is not None and before[0] != title and not query:
+        view = replace(View(), **{name: getattr(before[1], name) for name in address.SHARED})
         go(view)
-    st.session_state[_SESSION_KEY] = view
+    st.session_state[_SESSION_KEY] = (title, view)
     for fault in faults:
         show(div("lw-note warning", fault))
     return view
@@ -177,15 +177,19 @@ def facts(pairs: Iterable[tuple[str, Node]]) -> Markup:
     )
 
 
-def page(body: Callable[[View, Window], None], title: str, model: bool = True) -> Callable[[], None]:
-    """The page: heading and filters, then the body, which reloads alone when the view asks for it."""
+def page(body: Callable[[View, Window], None], title: str, model: bool = True, alone: str = "") -> Callable[[], None]:
+    """The page: heading and filters, then the body, which reloads alone when the view asks for it.
+
+    alone: a text of the view that, when it is set, drops heading and filters: the body brings its own.
+    """
 
     def run() -> None:
         try:
-            view = current()
+            view = current(title)
             window = address.window(view, reader.now())
-            heading(title, view, window)
-            filters(view, window, model)
+            if not (alone and getattr(view, alone)):
+                heading(title, view, window)
+                filters(view, window, model)
         except LeewatchError as error:
             down(error)
             return

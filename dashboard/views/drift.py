@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import numpy as np
 import streamlit as st
-from streamlit.components.v1 import html as sandboxed
 
 from dashboard import address, charts, display, layout, projection, reader
 from dashboard.address import View, Window
@@ -305,4 +304,15 @@ def _report(test: Mapping[str, Any]) -> None:
         f"{display.clock(rows[0]['window_end'], reader.now())} UTC.",
     )
     if st.toggle("Show the report", key="lw_report"):
-        sandboxed(rows[0]["html"], height=REPORT_HEIGHT, scrolling=True)
+        st.iframe(_sandboxed(rows[0]["html"]), height=REPORT_HEIGHT)
+
+
+def _sandboxed(report: str) -> str:
+    """A document with the report in a frame of its own origin: its scripts run, but reach nothing of the dashboard."""
+    return tag(
+        "iframe",
+        srcdoc=report,
+        sandbox="allow-scripts",
+        title="Report",
+        style="position:fixed;inset:0;width:100%;height:100%;border:0;background:#fff",
+    )

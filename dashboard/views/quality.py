@@ -147,7 +147,7 @@ def _breakdown(parameters: Mapping[str, Any], view: View) -> None:
                 "lw-link",
             ),
             row["model"] or "not named",
-            display.percent(row["rate"]),
+            display.percent(row["rate"]) if row["given"] else display.DASH,
             display.decimal(row["mean"]),
             display.count(row["given"]),
             display.count(row["not_given"]),
@@ -164,7 +164,7 @@ def _worst(parameters: Mapping[str, Any], view: View) -> None:
     layout.section("Highest values", "What the scorer found is marked in the text. Each links to its trace.")
     content = traces.texts([(row["trace_id"], row["span_id"]) for row in rows])
     columns = [
-        Column("Value", numeric=True),
+        Column("Value"),
         Column("Time, UTC"),
         Column("Service"),
         Column("Text", wide=True),

@@ -31,7 +31,8 @@ def body(view: View) -> None:
     spans = _merged(raw, llm_rows)
     rows = tree.waterfall(spans, llm)
     picked = _picked(view, rows)
-    layout.show(back, div("", span("lw-soft lw-mono", view.trace)))
+    title = next((row.name for row in rows if row.depth == 0), "Trace")
+    layout.show(div("lw-head", back, tag("h1", title), tag("p", "Trace ", span("lw-mono", view.trace))))
     layout.show(_summary(spans, llm_rows, rows))
     layout.section("Spans", "Bars show when each span ran; pick one to see its content.")
     if not raw:

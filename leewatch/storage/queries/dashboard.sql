@@ -153,7 +153,7 @@ SELECT
 FROM alert_events
 GROUP BY fingerprint
 HAVING state != 'inactive'
-ORDER BY indexOf(['firing', 'pending'], state) = 0, changed_at DESC
+ORDER BY indexOf(['firing', 'pending'], state) = 0, indexOf(['critical', 'warning', 'info'], severity), changed_at DESC
 LIMIT 200
 
 -- name: alert_timeline
@@ -169,7 +169,7 @@ LIMIT 100
 SELECT at, channel, state, ok, attempt, error, title
 FROM deliveries
 WHERE fingerprint = {fingerprint:String}
-ORDER BY at DESC
+ORDER BY at DESC, attempt DESC
 LIMIT 50
 
 -- name: silences
