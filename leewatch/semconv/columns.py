@@ -73,15 +73,10 @@ def _metadata() -> str:
     prefix = f"^(?:{'|'.join(p.replace('.', '[.]') for p in METADATA_PREFIXES)})[.](.+)$"
     special = quoted(list(SPECIAL_METADATA))[1:-1]
     kept = f"(match(k, '{prefix}') AND k NOT IN ({special})) OR k IN ({quoted(list(REFERENCES))[1:-1]})"
-    own = (
-        f"mapFromArrays(arrayMap(k -> replaceRegexpOne(k, '{prefix}', '\\\\1'), arrayFilter((k, v) -> {kept}, mapKeys(SpanAttributes), "
-        f"mapValues(SpanAttributes)) AS metadata_keys), arrayFilter((v, k) -> {kept}, mapValues(SpanAttributes), mapKeys(SpanAttributes)))"
-    )
     document = f"JSONExtractKeysAndValues({value('metadata_document')}, 'String')"
     members = (
         f"CAST((arrayMap(m -> m.1, {document}), arrayMap(m -> m.2, {document})), 'Map(LowCardinality(String), String)')"
     )
-    del own
     keys = f"arrayMap(k -> replaceRegexpOne(k, '{prefix}', '\\\\1'), arrayFilter(k -> {kept}, mapKeys(SpanAttributes)))"
     values = f"arrayFilter((v, k) -> {kept}, mapValues(SpanAttributes), mapKeys(SpanAttributes))"
     return f"mapUpdate({members}, CAST(({keys}, {values}), 'Map(LowCardinality(String), String)'))"
@@ -140,16 +135,14 @@ def _columns() -> tuple[Column, ...]:
     known_output = value("tool_result")
     last_user = "arrayLast(m -> m.1 = 'user' AND m.2 != '', inputs).2"
     system = f"arrayStringConcat(arrayMap(m -> m.2, arrayFilter((m, i) -> i < arrayFirstIndex(x -> x.1 NOT IN ('system', 'developer'), arrayPushBack(inputs, CAST(('', '', [], '', '', '', ''), '{messages.MESSAGE_TYPE[6:-1]}'))), inputs, arrayEnumerate(inputs))), '\\n\\n')"
-    given_system = messages.from_json(value("system_instructions"), "'system'", output=False)
     system_parts = (
         f"JSONExtract({value('system_instructions')}, 'Array(Tuple(type String, content String, text String))')"
     )
     parts_text = f"arrayStringConcat(arrayFilter(x -> x != '', arrayMap(p -> if(p.2 != '', p.2, p.3), {system_parts})), '\\n\\n')"
-    del given_system
     message_reasons = "arrayFilter(r -> r != '', arrayMap(m -> m.6, outputs))"
     preview = lambda text: f"substringUTF8({text}, 1, {PREVIEW})"  # noqa: E731
     dialects = families()
-    model_codes = f"arrayFirst(c -> transform(c, {list(dialects)}, {quoted(list(dialects.values()))}, '') != '', arrayMap(p -> p.1, pairs))"
+    model_codes = f"arrayFirst(c -> transform(c, {list(dialects)}, {quoted(list(dialects.values()))}, '') != '', codes)"
     return (
         Column("project", LOW, "Project", "both"),
         Column("service", LOW, f"if({service_known}, ServiceName, {first_of(value('service_fallback'), 'toString(ServiceName)', quoted('unknown_service'))})"),

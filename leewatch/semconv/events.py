@@ -13,42 +13,48 @@ MESSAGE_EVENTS = {
 """Event name -> role when the body names none."""
 CHOICE_EVENT = "gen_ai.choice"
 DETAILS_EVENT = "gen_ai.client.inference.operation.details"
-CONTENT_COLUMNS = (
-    "project", "trace_id", "span_id", "ts", "prompt_text", "response_text", "system_instructions", "input_messages",
-    "output_messages", "tool_definitions", "event_messages",
-)  # fmt: skip
+STEP = "llm_step_log_texts"
+STEP_COLUMNS = (
+    "Project LowCardinality(String), Timestamp DateTime64(9), TraceId String, SpanId String, event String, texts Array(String), "
+    "roles Array(String), system String, tools String"
+)
+"""texts: input messages, output messages, the one message of the record; roles: of messages that name none."""
 
 
-def content_select(source: str, where: str = "") -> str:
-    """Rows of llm_content from GenAI log records in `source` that carry a span context."""
+def texts_select(source: str, where: str = "") -> str:
+    """Rows of the step: GenAI log records in `source` that carry a span context."""
+    event = "if(EventName != '', EventName, LogAttributes['event.name'])"
     role = f"transform(event, {messages.quoted(list(MESSAGE_EVENTS))}, {messages.quoted(list(MESSAGE_EVENTS.values()))}, 'assistant')"
     names = messages.quoted([*MESSAGE_EVENTS, CHOICE_EVENT, DETAILS_EVENT])[1:-1]
-    system = "LogAttributes['gen_ai.system_instructions']"
-    system_parts = f"JSONExtract({system}, 'Array(Tuple(type String, content String, text String))')"
-    system_text = f"arrayStringConcat(arrayFilter(x -> x != '', arrayMap(p -> if(p.2 != '', p.2, p.3), {system_parts})), '\\n\\n')"
     condition = f" AND {where}" if where else ""
+    return f"""SELECT Project, Timestamp, TraceId, SpanId, {event} AS event,
+    [LogAttributes['gen_ai.input.messages'], LogAttributes['gen_ai.output.messages'], if(event = '{DETAILS_EVENT}', '', {_single_body()})]
+        AS texts,
+    ['user', 'assistant', {role}] AS roles,
+    LogAttributes['gen_ai.system_instructions'] AS system,
+    LogAttributes['gen_ai.tool.definitions'] AS tools
+FROM {source} WHERE TraceId != '' AND SpanId != '' AND {event} IN ({names}){condition}"""
+
+
+def content_select() -> str:
+    """Rows of llm_content from the step."""
+    parts = "JSONExtract(system, 'Array(Tuple(type String, content String, text String))')"
+    system = f"arrayStringConcat(arrayFilter(x -> x != '', arrayMap(p -> if(p.2 != '', p.2, p.3), {parts})), '\\n\\n')"
     return f"""SELECT
     Project AS project,
     TraceId AS trace_id,
     SpanId AS span_id,
     Timestamp AS ts,
-    nullIf({messages.last_user("inputs")}, '') AS prompt_text,
-    nullIf(outputs[1].2, '') AS response_text,
-    nullIf({messages.first_of(system_text, system)}, '') AS system_instructions,
-    if(empty(inputs), NULL, {messages.json("inputs")}) AS input_messages,
-    if(empty(outputs), NULL, {messages.json("outputs")}) AS output_messages,
-    nullIf(LogAttributes['gen_ai.tool.definitions'], '') AS tool_definitions,
-    arrayMap(m -> (toUInt64(toUnixTimestamp64Nano(Timestamp)), event, {messages.message_json("m")}), single) AS event_messages
+    nullIf({messages.last_user("found[1]")}, '') AS prompt_text,
+    nullIf(found[2][1].2, '') AS response_text,
+    nullIf({messages.first_of(system, "system")}, '') AS system_instructions,
+    if(empty(found[1]), NULL, {messages.json("found[1]")}) AS input_messages,
+    if(empty(found[2]), NULL, {messages.json("found[2]")}) AS output_messages,
+    nullIf(tools, '') AS tool_definitions,
+    arrayMap(m -> (toUInt64(toUnixTimestamp64Nano(Timestamp)), event, {messages.message_json("m")}), arraySlice(found[3], 1, 1))
+        AS event_messages
 FROM (
-    SELECT *,
-        {messages.from_json("LogAttributes['gen_ai.input.messages']", "'user'", output=False)} AS inputs,
-        {messages.from_json("LogAttributes['gen_ai.output.messages']", "'assistant'", output=True)} AS outputs,
-        if(event = '{DETAILS_EVENT}', '', {_single_body()}) AS body,
-        arraySlice({messages.from_json("body", "default_role", output=True)}, 1, 1) AS single
-    FROM (
-        SELECT *, if(EventName != '', EventName, LogAttributes['event.name']) AS event, {role} AS default_role
-        FROM {source} WHERE TraceId != '' AND SpanId != ''{condition}
-    ) WHERE event IN ({names})
+    SELECT *, arrayMap((t, r) -> {messages.from_json("t", "r")}, texts, roles) AS found FROM {STEP}
 )"""
 
 

@@ -57,28 +57,27 @@ def entries(keys: str, values: str) -> str:
 
 def groups(entries_: str) -> str:
     """SQL: the entries split into one array per item of a list."""
-    return f"if(empty({entries_}), [], arraySplit((e, d) -> d != 0, {entries_}, arrayDifference(arrayMap(e -> e.1, {entries_}))))"
+    split = "if(empty(es), [], arraySplit((e, d) -> d != 0, es, arrayDifference(arrayMap(e -> e.1, es))))"
+    return f"arrayMap(es -> {split}, [{entries_}])[1]"
 
 
-def of(groups_: str, number: int) -> str:
-    """SQL: the groups of one prefix."""
-    return f"arrayFilter(g -> intDiv(g[1].1, {SLOTS}) = {number}, {groups_})"
+def winning(groups_: str, *kinds: str) -> str:
+    """SQL: the groups of the first prefix of these kinds that has any."""
+    numbers = [number for what in kinds for number in prefixes(what)]
+    present = f"arrayMap(g -> intDiv(g[1].1, {SLOTS}), {groups_})"
+    number = f"arrayFirst(n -> has({present}, n), {numbers})"
+    return f"if(empty({groups_}), [], arrayFilter((g, n) -> n = {number}, {groups_}, {present}))"
 
 
-def messages(groups_: str, what: str, default_role: str) -> str:
-    """SQL: messages of the first prefix that lists any."""
-    return _first_filled(
-        [f"arrayMap(g -> {_message(default_role)}, {of(groups_, number)})" for number in prefixes(what)], MESSAGE_TYPE
-    )
+def messages(groups_: str, default_roles: str) -> str:
+    """SQL: for each list of groups and its default role, the messages."""
+    return f"arrayMap((gs, r) -> arrayMap(g -> {_message('r')}, gs), {groups_}, {default_roles})"
 
 
 def documents(groups_: str) -> str:
     """SQL: Array(Tuple(id, content, score, metadata)) of retrieved documents; score and metadata as sent, '' when missing."""
     document = f"({leaf_value(3)}, {leaf_value(2)}, {leaf_value(4)}, {leaf_value(5)})"
-    return _first_filled(
-        [f"arrayMap(g -> {document}, {of(groups_, number)})" for number in prefixes("documents")],
-        "Array(Tuple(id String, content String, score String, metadata String))",
-    )
+    return f"arrayMap(g -> {document}, {winning(groups_, 'documents')})"
 
 
 def tools(groups_: str) -> str:
@@ -89,22 +88,15 @@ def tools(groups_: str) -> str:
         f"',\"parameters\":', {parameters}, '}}')"
     )
     definition = f"if({leaf_value(8)} != '', {leaf_value(8)}, {function})"
-    listed = _first_filled(
-        [f"arrayMap(g -> {definition}, {of(groups_, number)})" for number in prefixes("tools")], "Array(String)"
+    listed = f"arrayMap(g -> {definition}, {winning(groups_, 'tools')})"
+    return (
+        f"arrayStringConcat(arrayMap(t -> if(empty(t), '', concat('[', arrayStringConcat(t, ','), ']')), [{listed}]))"
     )
-    return f"if(empty({listed}), '', concat('[', arrayStringConcat({listed}, ','), ']'))"
 
 
 def leaf_value(leaf: int) -> str:
     """SQL: the value of this leaf in group g, or ''."""
     return f"arrayFirst(e -> e.2 = {leaf}, g).4"
-
-
-def _first_filled(arrays: list[str], type_: str) -> str:
-    *head, last = arrays
-    if not head:
-        return last
-    return f"CAST(multiIf({', '.join(f'notEmpty({array}), {array}' for array in head)}, {last}), '{type_}')"
 
 
 def _message(default_role: str) -> str:

@@ -25,8 +25,7 @@ _CALL = (
     "Array(Tuple(id String, name String, arguments String, function Tuple(name String, arguments String), "
     "toolCallId String, toolName String, input String, args String))"
 )
-_INPUT_MEMBERS = ("messages", "prompt", "query", "input")
-_OUTPUT_MEMBERS = ("message", "content", "output", "text")
+_MEMBERS = ("prompt", "query", "message", "content", "input", "output", "text")
 BLOB_LIMIT = 4096
 """Characters of base64 above which a blob is replaced by its size and hash."""
 
@@ -60,44 +59,32 @@ def finish(value: str) -> str:
     return renamed(f"lower({value})", dict(FINISH_REASONS))
 
 
-def from_json(text: str, default_role: str, output: bool) -> str:
+def from_json(text: str, default_role: str) -> str:
     """SQL: messages of a JSON text in any accepted form; of plain text, one message with that text; of '', none.
 
     default_role: SQL of the role of messages that name none.
     """
-    listed = f"if(startsWith({text}, '['), {text}, if(startsWith({text}, '{{'), {_unwrap(text, output)}, ''))"
-    strings = f"JSONExtract({text}, 'Array(String)')"
-    parsed = f"arrayMap(m -> {_message('m', default_role)}, JSONExtract({listed}, '{_RAW}'))"
-    return _choose(text, parsed, strings, default_role)
+    parsed = f"arrayMap(m -> {_message('m', default_role)}, JSONExtract({_listed(text)}, '{_RAW}'))"
+    strings = f"if(startsWith({text}, '[\"'), JSONExtract({text}, 'Array(String)'), [{text}])"
+    plain = f"arrayMap(s -> CAST(({default_role}, s, [], '', '', '', ''), '{MESSAGE_TYPE[6:-1]}'), {strings})"
+    useful = "arrayExists(m -> m.2 != '' OR notEmpty(m.3) OR m.7 NOT IN ('', '[]') OR m.4 != '', ms)"
+    chosen = f"if({useful}, ms, {plain})"
+    return f"if({text} = '', CAST([], '{MESSAGE_TYPE}'), arrayMap(ms -> {chosen}, [{parsed}])[1])"
 
 
-def _choose(text: str, parsed: str, strings: str, default_role: str) -> str:
-    plain = f"[CAST(({default_role}, {text}, [], '', '', '', ''), '{MESSAGE_TYPE[6:-1]}')]"
-    listed = f"arrayMap(s -> CAST(({default_role}, s, [], '', '', '', ''), '{MESSAGE_TYPE[6:-1]}'), {strings})"
-    some = f"arrayExists(m -> m.2 != '' OR notEmpty(m.3) OR m.7 NOT IN ('', '[]'), {parsed})"
-    return f"""multiIf(
-        {text} = '', CAST([], '{MESSAGE_TYPE}'),
-        NOT (startsWith({text}, '[') OR startsWith({text}, '{{')), {plain},
-        {some}, {parsed},
-        startsWith({text}, '["'), {listed},
-        {plain})"""
-
-
-def _unwrap(text: str, output: bool) -> str:
-    """SQL: JSON list of raw messages of a JSON object: a message, a request or a response."""
-    members = _OUTPUT_MEMBERS if output else _INPUT_MEMBERS
-    cases = [f"JSONHas({text}, 'role'), concat('[', {text}, ']')"]
-    if output:
-        choices = f"arrayMap(c -> JSONExtractRaw(c, 'message'), JSONExtractArrayRaw({text}, 'choices'))"
-        cases.append(f"JSONHas({text}, 'choices'), concat('[', arrayStringConcat({choices}, ','), ']')")
-    for member in members:
-        raw = f"JSONExtractRaw({text}, '{member}')"
-        cases.append(
-            f"JSONHas({text}, '{member}'), multiIf(startsWith({raw}, '[{{'), {raw}, startsWith({raw}, '[\"'), "
-            f"concat('[{{\"content\":', JSONExtractRaw({text}, '{member}', 1), '}}]'), startsWith({raw}, '{{'), "
-            f"concat('[', {raw}, ']'), concat('[{{\"content\":', {raw}, '}}]'))"
-        )
-    return f"multiIf({', '.join(cases)}, '')"
+def _listed(text: str) -> str:
+    """SQL: JSON list of raw messages of a JSON text: a list, a message, a request or a response; '' of anything else."""
+    choices = f"arrayMap(c -> JSONExtractRaw(c, 'message'), JSONExtractArrayRaw({text}, 'choices'))"
+    member = f"JSONExtractRaw({text}, arrayFirst(k -> JSONHas({text}, k), {quoted(list(_MEMBERS))}))"
+    wrapped = (
+        "multiIf(startsWith(x, '[{'), x, startsWith(x, '[\"'), concat('[{\"content\":', JSONExtractRaw(x, 1), '}]'), "
+        "startsWith(x, '{'), concat('[', x, ']'), x = '', '', concat('[{\"content\":', x, '}]'))"
+    )
+    return (
+        f"multiIf(startsWith({text}, '['), {text}, NOT startsWith({text}, '{{'), '', JSONHas({text}, 'role'), concat('[', {text}, ']'), "
+        f"JSONHas({text}, 'messages'), JSONExtractRaw({text}, 'messages'), "
+        f"JSONHas({text}, 'choices'), concat('[', arrayStringConcat({choices}, ','), ']'), arrayMap(x -> {wrapped}, [{member}])[1])"
+    )
 
 
 def _message(m: str, default_role: str) -> str:

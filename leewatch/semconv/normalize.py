@@ -1,6 +1,12 @@
-"""The SELECT that turns rows of `otel_traces` into normalized LLM spans, generated from the mapping table."""
+"""The steps that turn rows of `otel_traces` into normalized LLM spans, generated from the mapping table.
+
+Each step is a table that stores nothing and a view that fills it from the step before. One SELECT with subqueries would compute
+the same, but the database would need seconds to analyze it, at each insert.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from leewatch.semconv import indexed, messages
 from leewatch.semconv.columns import COLUMNS
@@ -13,12 +19,6 @@ from leewatch.semconv.kinds import (
 )
 from leewatch.semconv.lookup import RESOURCE, SCOPE, SPAN, STEP, codes, value
 from leewatch.semconv.messages import first_of, quoted
-
-
-def select(source: str, where: str = "") -> str:
-    """SQL: normalized rows of `source`, a table with the columns of otel_traces. `where` restricts its rows."""
-    columns = ",\n    ".join(f"{column.sql} AS {column.name}" for column in COLUMNS)
-    return f"SELECT\n    {columns}\nFROM (\n{_texts(source, where)}\n)"
 
 
 def _pairs(keys: str, values: str, layers: list[dict[str, int]]) -> list[str]:
@@ -49,23 +49,6 @@ def _event_pairs() -> list[str]:
         f"arrayFilter((a, n) -> n IN ({quoted(events)[1:-1]}), Events.Attributes, Events.Name)))"
     )
     return _pairs(f"arrayMap(m -> m.1, {pairs})", f"arrayMap(m -> m.2, {pairs})", layers)
-
-
-def _fields(source: str, where: str) -> str:
-    """Innermost layer: `pairs` sorted by code, the map `fields`, and what kind of span it is."""
-    keys, values = "mapKeys(SpanAttributes)", "mapValues(SpanAttributes)"
-    parts = [
-        *_pairs(keys, values, codes(SPAN)),
-        *_member_pairs(),
-        *_event_pairs(),
-        *_pairs("mapKeys(ScopeAttributes)", "mapValues(ScopeAttributes)", codes(SCOPE)),
-        *_pairs("mapKeys(ResourceAttributes)", "mapValues(ResourceAttributes)", codes(RESOURCE)),
-    ]
-    return f"""        SELECT *,
-            arraySort(p -> p.1, arrayConcat({", ".join(parts)})) AS pairs,
-            CAST((arrayMap(p -> toUInt8(intDiv(p.1, {STEP})), pairs), arrayMap(p -> p.2, pairs)), 'Map(UInt8, String)') AS fields,
-            {_kind()} AS kind
-        FROM {source}{f" WHERE {where}" if where else ""}"""
 
 
 def _has_key(condition: str) -> str:
@@ -104,27 +87,124 @@ def _kind() -> str:
     )  # fmt: skip
 
 
-def _parsed(source: str, where: str) -> str:
-    """Second layer, LLM spans only: indexed lists and messages."""
-    entries = indexed.entries("mapKeys(SpanAttributes)", "mapValues(SpanAttributes)")
-    return f"""    SELECT *,
-        {entries} AS entries,
-        {indexed.groups("entries")} AS item_groups,
-        {indexed.messages("item_groups", "input", "'user'")} AS indexed_input,
-        {indexed.messages("item_groups", "output", "'assistant'")} AS indexed_output,
-        {indexed.messages("item_groups", "embedding", "'user'")} AS embedded,
-        {first_of(value("input_structured"), "if(notEmpty(indexed_input) OR notEmpty(embedded), '', " + value("input_other") + ")")} AS input_json,
-        {first_of(value("output_structured"), "if(notEmpty(indexed_output), '', " + value("output_other") + ")")} AS output_json
-    FROM (
-{_fields(source, where)}
-    ) WHERE kind != 'other' AND {value("span_type")} != 'pending_span'"""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A table without storage: its own columns (name, type, SQL over the step before), those it passes on, and a filter."""
+
+    name: str
+    computed: tuple[tuple[str, str, str], ...]
+    passed: tuple[tuple[str, str], ...]
+    where: str = ""
+
+    @property
+    def columns(self) -> str:
+        """Column list for CREATE TABLE."""
+        named = [(name, type_) for name, type_, _ in self.computed]
+        return ", ".join(f"`{name}` {type_}" for name, type_ in [*self.passed, *named])
+
+    def select(self, source: str, where: str = "") -> str:
+        """SELECT that fills the step from `source`."""
+        items = [f"`{name}`" for name, _ in self.passed] + [f"{sql} AS `{name}`" for name, _, sql in self.computed]
+        conditions = [condition for condition in (self.where, where) if condition]
+        filtered = f"\nWHERE {' AND '.join(conditions)}" if conditions else ""
+        return "SELECT\n    " + ",\n    ".join(items) + f"\nFROM {source}{filtered}"
 
 
-def _texts(source: str, where: str) -> str:
-    """Third layer: messages of whichever family has them, their texts, documents, errors and times."""
-    return f"""SELECT *,
-    multiIf(input_json != '', {messages.from_json("input_json", "'user'", output=False)}, notEmpty(indexed_input), indexed_input, embedded) AS inputs,
-    if(output_json != '', {messages.from_json("output_json", "'assistant'", output=True)}, indexed_output) AS outputs
-FROM (
-{_parsed(source, where)}
-)"""
+_MAP = "Map(LowCardinality(String), String)"
+_BASE = (
+    ("Project", "LowCardinality(String)"), ("Timestamp", "DateTime64(9)"), ("TraceId", "String"), ("SpanId", "String"),
+    ("ParentSpanId", "String"), ("SpanName", "LowCardinality(String)"), ("ServiceName", "LowCardinality(String)"),
+    ("SpanAttributes", _MAP), ("Duration", "UInt64"), ("StatusCode", "LowCardinality(String)"), ("StatusMessage", "String"),
+    ("Events.Timestamp", "Array(DateTime64(9))"), ("Events.Name", "Array(LowCardinality(String))"), ("Events.Attributes", f"Array({_MAP})"),
+    ("Batch", "String"), ("ReceivedAt", "DateTime64(3, 'UTC')"), ("ClockSkewed", "Bool"),
+)  # fmt: skip
+_GROUPS = "Array(Array(Tuple(UInt32, UInt8, UInt32, String)))"
+EVERYTHING, SPANS_ONLY, CONTENT_ONLY = 0, 1, 2
+"""`part`: which tables the rows are for. Materialized views fill both, a repair one."""
+
+
+def steps(part: int = EVERYTHING) -> tuple[Step, ...]:
+    """All steps in order; the first reads otel_traces, the last holds the columns of llm_spans and llm_content."""
+    keys, values = "mapKeys(SpanAttributes)", "mapValues(SpanAttributes)"
+    pairs = [
+        *_pairs(keys, values, codes(SPAN)),
+        *_member_pairs(),
+        *_event_pairs(),
+        *_pairs("mapKeys(ScopeAttributes)", "mapValues(ScopeAttributes)", codes(SCOPE)),
+        *_pairs("mapKeys(ResourceAttributes)", "mapValues(ResourceAttributes)", codes(RESOURCE)),
+    ]
+    base = (*_BASE, ("part", "UInt8"))
+    found = (*base, ("codes", "Array(UInt16)"), ("fields", "Map(UInt8, String)"), ("kind", "String"))
+    grouped = (*found, ("item_groups", _GROUPS))
+    entries = indexed.entries(keys, values)
+    texts = "arrayMap((t, o) -> {}, [input_text, output_text], [false, true])".format(
+        messages.from_json("t", "if(o, 'assistant', 'user')")
+    )
+    return (
+        Step(
+            "llm_step_pairs",
+            (
+                ("part", "UInt8", str(part)),
+                ("pairs", "Array(Tuple(UInt16, String))", f"arraySort(p -> p.1, arrayConcat({', '.join(pairs)}))"),
+            ),
+            _BASE,
+        ),
+        Step(
+            "llm_step_fields",
+            (
+                ("codes", "Array(UInt16)", "arrayMap(p -> p.1, pairs)"),
+                (
+                    "fields",
+                    "Map(UInt8, String)",
+                    f"CAST((arrayMap(p -> toUInt8(intDiv(p.1, {STEP})), pairs), arrayMap(p -> p.2, pairs)), 'Map(UInt8, String)')",
+                ),
+            ),
+            base,
+        ),
+        Step(
+            "llm_step_kinds",
+            (("kind", "String", _kind()),),
+            found[:-1],
+            f"kind != 'other' AND {value('span_type')} != 'pending_span'",
+        ),
+        Step("llm_step_groups", (("item_groups", _GROUPS, indexed.groups(entries)),), found),
+        Step(
+            "llm_step_texts",
+            (
+                ("input_items", _GROUPS, indexed.winning("item_groups", "input", "embedding")),
+                ("output_items", _GROUPS, indexed.winning("item_groups", "output")),
+                (
+                    "input_text",
+                    "String",
+                    first_of(value("input_structured"), f"if(notEmpty(input_items), '', {value('input_other')})"),
+                ),
+                (
+                    "output_text",
+                    "String",
+                    first_of(value("output_structured"), f"if(notEmpty(output_items), '', {value('output_other')})"),
+                ),
+            ),
+            grouped,
+        ),
+        Step(
+            "llm_step_messages",
+            (
+                ("parsed", f"Array({messages.MESSAGE_TYPE})", texts),
+                (
+                    "indexed",
+                    f"Array({messages.MESSAGE_TYPE})",
+                    indexed.messages("[input_items, output_items]", "['user', 'assistant']"),
+                ),
+            ),
+            grouped,
+        ),
+        Step(
+            "llm_step_inputs",
+            tuple(
+                (name, messages.MESSAGE_TYPE, f"if(notEmpty(parsed[{i}]), parsed[{i}], indexed[{i}])")
+                for i, name in ((1, "inputs"), (2, "outputs"))
+            ),
+            grouped,
+        ),
+        Step("llm_records", tuple((column.name, column.type, column.sql) for column in COLUMNS), (("part", "UInt8"),)),
+    )

@@ -16,7 +16,7 @@ EVENT_DEPTH = 2
 """Depth of span-event attributes."""
 PLAIN_DEPTH = 1
 """Depth of resource, scope and link attributes: scalars, lists and maps of scalars."""
-LOG_DEPTH = 6
+LOG_DEPTH = 5
 """Depth of bodies and attributes of log records: structured messages with tool calls."""
 
 EXTRA_FIELDS = {"project": 1000, "received_at": 1001, "batch": 1002}
@@ -26,6 +26,7 @@ _ENUM = (
     "Enum8('none'=0,'string_value'=1,'bool_value'=2,'int_value'=3,'double_value'=4,'array_value'=5,"
     "'kvlist_value'=6,'bytes_value'=7)"
 )
+_UNSET = "''"
 _EXTRA_COLUMNS = "project String, received_at UInt64, batch String"
 _EXTRA_PROTO = " ".join(
     f"{'uint64' if name == 'received_at' else 'string'} {name} = {number};" for name, number in EXTRA_FIELDS.items()
@@ -76,46 +77,41 @@ def attributes_type(depth: int) -> str:
     return f"Array(Tuple(key String, value {any_value_type(depth)}))"
 
 
-def value_text(value: str, depth: int) -> str:
-    """SQL text of a value: strings as they are, unset is '', everything else as its JSON text (bytes: base64)."""
-    return (
-        f"multiIf({value}.value = 'string_value', {value}.string_value, {value}.value = 'int_value', toString({value}.int_value), "
-        f"{value}.value = 'bool_value', toString({value}.bool_value), {value}.value = 'double_value', toString({value}.double_value), "
-        f"{_nested(value, depth)}{value}.value = 'bytes_value', base64Encode({value}.bytes_value), '')"
-    )
-
-
-def value_json(value: str, depth: int) -> str:
-    """SQL JSON of a value inside an array or map; numbers JSON cannot hold (nan, inf) become strings, unset is null."""
-    return (
-        f"multiIf({value}.value = 'string_value', toJSONString({value}.string_value), "
-        f"{value}.value = 'int_value', toString({value}.int_value), {value}.value = 'bool_value', toString({value}.bool_value), "
-        f"{value}.value = 'double_value', if(isFinite({value}.double_value), toString({value}.double_value), "
-        f"toJSONString(toString({value}.double_value))), {_nested(value, depth, quote=True)}"
-        f"{value}.value = 'bytes_value', toJSONString(base64Encode({value}.bytes_value)), 'null')"
-    )
+def texts(values: str, depth: int) -> str:
+    """SQL: Array(String) of an array of values: strings as they are, unset is '', the rest as JSON text (bytes: base64)."""
+    return f"arrayMap(v -> {_mapped('v', depth, 's', 'toString(d)', 'base64Encode(y)', _UNSET)}, [{values}])[1]"
 
 
 def attribute_map(attributes: str, depth: int) -> str:
     """SQL map of an attribute list, keys to text."""
-    return (
-        f"CAST((arrayMap(kv -> kv.key, {attributes}), arrayMap(kv -> {value_text('kv.value', depth)}, {attributes})), "
-        "'Map(LowCardinality(String), String)')"
-    )
+    return f"CAST(({attributes}.key, {texts(f'{attributes}.value', depth)}), 'Map(LowCardinality(String), String)')"
 
 
-def _nested(value: str, depth: int, quote: bool = False) -> str:
-    if depth == 0:
-        raw = [f"base64Encode({value}.{name})" for name in ("array_value", "kvlist_value")]
-        array, kvlist = [f"toJSONString({text})" for text in raw] if quote else raw
+def _json(values: str, depth: int) -> str:
+    """SQL: Array(String) of JSON of values inside an array or map; nan and inf become strings, unset is null."""
+    number = "if(isFinite(d), toString(d), toJSONString(toString(d)))"
+    return _mapped(values, depth, "toJSONString(s)", number, "toJSONString(base64Encode(y))", "'null'")
+
+
+def _mapped(values: str, depth: int, string: str, double: str, octets: str, unset: str) -> str:
+    """SQL: one text per value. Members are taken out of the array once, not per use: large types make each mention dear.
+
+    Arrays and maps go through one list of (key, value), so that the text grows with depth and not with 2^depth.
+    """
+    if depth:
+        keys = "arrayConcat(arrayWithConstant(length(a), ''), arrayMap(k -> concat(toJSONString(k), ':'), m.key))"
+        items = f"arrayMap((k, j) -> concat(k, j), {keys}, {_json('arrayConcat(a, m.value)', depth - 1)})"
+        nested = f"concat(if(t = 6, '{{', '['), arrayStringConcat({items}, ','), if(t = 6, '}}', ']'))"
+        below = f"{values}.array_value.values, {values}.kvlist_value.values"
     else:
-        item, pair = f"a{depth}", f"k{depth}"
-        array = f"concat('[', arrayStringConcat(arrayMap({item} -> {value_json(item, depth - 1)}, {value}.array_value.values), ','), ']')"
-        member = f"concat(toJSONString({pair}.key), ':', {value_json(f'{pair}.value', depth - 1)})"
-        kvlist = (
-            f"concat('{{', arrayStringConcat(arrayMap({pair} -> {member}, {value}.kvlist_value.values), ','), '}}')"
-        )
-    return f"{value}.value = 'array_value', {array}, {value}.value = 'kvlist_value', {kvlist}, "
+        raw = "base64Encode(concat(a, m))"
+        nested = raw if string == "s" else f"toJSONString({raw})"
+        below = f"{values}.array_value, {values}.kvlist_value"
+    return (
+        f"arrayMap((t, s, b, i, d, y, a, m) -> multiIf(t = 1, {string}, t = 3, toString(i), t = 2, toString(b), t = 4, {double}, "
+        f"t IN (5, 6), {nested}, t = 7, {octets}, {unset}), arrayMap(t -> toInt8(t), {values}.value), {values}.string_value, "
+        f"{values}.bool_value, {values}.int_value, {values}.double_value, {values}.bytes_value, {below})"
+    )
 
 
 def traces() -> Landing:
