@@ -10,17 +10,18 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-_WORDS = (
-    "account order refund invoice password delivery address late missing charge card update cancel plan price upgrade "
-    "please could would when where how the a my your we can after before because about team support ticket answer "
-    "question thanks shipping return policy item quality broken size colour email phone number change verify"
-).split()
+_TEXT = """
+account order refund invoice password delivery address late missing charge card update cancel plan price upgrade
+please could would when where how the a my your we can after before because about team support ticket answer
+question thanks shipping return policy item quality broken size colour email phone number change verify
+"""
+WORDS = _TEXT.split()
 _SECOND_NS = 10**9
 
 
 def text(rng: random.Random, words: int) -> str:
     """Words in random order: compressible about as well as prose, never twice the same."""
-    return " ".join(rng.choices(_WORDS, k=words)) + "."
+    return " ".join(rng.choices(WORDS, k=words)) + "."
 
 
 def span(rng: random.Random, start_ns: int) -> Span:

@@ -1,0 +1,81 @@
+"""Requests are judged span by span; what is refused is named, what is kept is kept as it was sent."""
+
+from __future__ import annotations
+
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from collector.validate import MalformedError, check
+
+TRACE, SPAN = b"t" * 16, b"s" * 8
+AT = 1_700_000_000_000_000_000
+
+
+def traces(*ids: tuple[bytes, bytes], start: int = AT) -> bytes:
+    request = ExportTraceServiceRequest()
+    spans = request.resource_spans.add().scope_spans.add().spans
+    for index, (trace_id, span_id) in enumerate(ids):
+        spans.add(trace_id=trace_id, span_id=span_id, name=f"span {index}", start_time_unix_nano=start + index)
+    return request.SerializeToString()
+
+
+def test_a_valid_request_is_stored_byte_for_byte() -> None:
+    body = traces((TRACE, SPAN), (TRACE, b"u" * 8))
+    verdict = check("traces", body)
+    assert verdict.payload is body
+    assert (verdict.received, verdict.rejected, verdict.reason) == (2, 0, "")
+    assert (verdict.first_ns, verdict.last_ns) == (AT, AT + 1)
+
+
+@pytest.mark.parametrize(
+    ("trace_id", "span_id"),
+    [(b"", SPAN), (b"t" * 15, SPAN), (b"t" * 17, SPAN), (bytes(16), SPAN), (TRACE, b""), (TRACE, b"s" * 9), (TRACE, bytes(8))],
+)
+def test_a_span_with_an_invalid_id_is_refused_alone(trace_id: bytes, span_id: bytes) -> None:
+    verdict = check("traces", traces((TRACE, SPAN), (trace_id, span_id), (TRACE, b"u" * 8)))
+    assert (verdict.received, verdict.rejected) == (3, 1)
+    assert verdict.reason.startswith("1 span(s) refused: trace_id must be 16 bytes")
+    kept = ExportTraceServiceRequest.FromString(verdict.payload)
+    assert [span.name for span in kept.resource_spans[0].scope_spans[0].spans] == ["span 0", "span 2"]
+
+
+def test_a_request_of_invalid_spans_alone_leaves_nothing_to_store() -> None:
+    verdict = check("traces", traces((b"", b"")))
+    assert (verdict.received, verdict.rejected, verdict.payload) == (1, 1, b"")
+
+
+def test_an_empty_request_is_valid() -> None:
+    verdict = check("traces", b"")
+    assert (verdict.received, verdict.rejected) == (0, 0)
+
+
+@pytest.mark.parametrize("body", [b"\xff\xff\xff", b"\x0a\x05ab", b'{"resourceSpans": []}', b"\x1f\x8b\x08\x00"])
+def test_bytes_that_are_no_request_are_malformed(body: bytes) -> None:
+    with pytest.raises(MalformedError, match="not a protobuf ExportTraceServiceRequest"):
+        check("traces", body)
+
+
+def test_fields_reserved_for_the_collector_do_not_pass() -> None:
+    smuggled = traces((TRACE, SPAN)) + b"\xc2\x3e\x05other"  # field 1000, a string
+    verdict = check("traces", smuggled)
+    assert b"other" not in verdict.payload
+    assert verdict.received == 1
+
+
+def test_a_senseless_time_does_not_widen_the_range() -> None:
+    early, late = traces((TRACE, SPAN), start=0), traces((TRACE, SPAN), start=AT)
+    verdict = check("traces", early + late)
+    assert (verdict.first_ns, verdict.last_ns) == (AT, AT)
+
+
+def test_log_records_need_no_trace_context_but_no_broken_one() -> None:
+    request = ExportLogsServiceRequest()
+    records = request.resource_logs.add().scope_logs.add().log_records
+    records.add(time_unix_nano=AT)
+    records.add(observed_time_unix_nano=AT + 5, trace_id=TRACE, span_id=SPAN)
+    records.add(trace_id=b"short")
+    verdict = check("logs", request.SerializeToString())
+    assert (verdict.received, verdict.rejected) == (3, 1)
+    assert verdict.reason.startswith("1 log record(s) refused")
+    assert (verdict.first_ns, verdict.last_ns) == (AT, AT + 5)
