@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from alerts.lifecycle import State
 
@@ -35,6 +36,11 @@ class Alert:
     url: str = ""
     reason: str = ""
     fired_at: datetime | None = field(default=None)
+
+    @property
+    def told_as(self) -> Literal["firing", "resolved"]:
+        """What people are told: firing or over."""
+        return "firing" if self.state == "firing" else "resolved"
 
     @property
     def matchable(self) -> Mapping[str, str]:

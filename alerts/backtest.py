@@ -21,8 +21,7 @@ Observe = Callable[[datetime], Sequence[Observation]]
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """One alert that would have been: from when it fired to when it would have been resolved, None: not within the
-    time."""
+    """One alert that would have been. resolved_at: None when it still fires at the end."""
 
     labels: Mapping[str, str]
     fired_at: datetime

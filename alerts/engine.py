@@ -179,7 +179,7 @@ class Engine:
         for alert in due.alerts:
             before = sent.get(alert.fingerprint, Sent())
             sent[alert.fingerprint] = (
-                Sent(alert.state, now, result.handle, before.failed_at)
+                Sent(alert.told_as, now, result.handle, before.failed_at)
                 if result.ok
                 else dataclasses.replace(before, failed_at=now)
             )

@@ -86,7 +86,7 @@ class Journal:
     ) -> None:
         """Appends one attempt to tell a channel of these alerts."""
         columns = ("fingerprint", "channel", "state", "at", "ok", "attempt", "error", "handle", "title")
-        rows = [[a.fingerprint, channel, a.state, at, ok, attempt, error, handle, a.title] for a in alerts]
+        rows = [[a.fingerprint, channel, a.told_as, at, ok, attempt, error, handle, a.title] for a in alerts]
         self._client.insert("deliveries", rows, column_names=columns)
 
     def silences(self, now: datetime) -> list[Silence]:

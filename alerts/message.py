@@ -33,7 +33,12 @@ def location(labels: Mapping[str, str]) -> str:
 
 
 def what(rule: Rule, observation: Observation) -> str:
-    """What happened, in one sentence."""
+    """What happened, in one sentence, and the runbook's address where the rule names one."""
+    runbook = f" Runbook: {rule.runbook}" if rule.runbook else ""
+    return _happened(rule, observation) + runbook
+
+
+def _happened(rule: Rule, observation: Observation) -> str:
     if observation.drift is not None:
         return _drift_sentence(rule, observation.drift)
     value, threshold = observation.verdict.value, rule.threshold or 0.0

@@ -106,10 +106,10 @@ def decide(alert: Alert, sent: Sent, muted: bool, repeat_seconds: float, now: da
             return "new"
         due = sent.at is not None and now - sent.at >= timedelta(seconds=repeat_seconds)
         return "repeat" if due else None
-    if alert.state != "resolved":
-        return None
     if told == "firing":
         return "resolved"
+    if alert.state != "resolved":
+        return None
     tried = sent.failed_at is not None and sent.failed_at >= alert.fired_at
     return "resolved before it could be told" if told is None and tried and not muted else None
 

@@ -48,9 +48,8 @@ class AppriseNotifier:
 
 def create(options: PluginOptions) -> AppriseNotifier:
     """The notifier. Raises ConfigError with the position of every URL that Apprise does not understand."""
-    listed = [
-        item if isinstance(item, SecretStr) else SecretStr(str(item)) for item in options.values.get("urls") or ()
-    ]
+    configured = options.values.get("urls") or ()
+    listed = [item if isinstance(item, SecretStr) else SecretStr(str(item)) for item in configured]
     filed = secret.read(None, options.values.get("urls_file"), "alerts.apprise.urls")
     if filed is not None:
         lines = (line.strip() for line in filed.get_secret_value().splitlines())
