@@ -1,0 +1,252 @@
+"""`leewatch score`: the production scorers on JSONL files, offline; with labels, how good they are."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Protocol, runtime_checkable
+
+import numpy as np
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from analyzers.encoder import create_encoder
+from analyzers.evaluation import Evaluation, as_dict, evaluate, macro, shift_prior
+from analyzers.rows import Row, read_rows
+from leewatch import plugins
+from leewatch.contracts import Encoder, PluginOptions, Scorer
+from leewatch.errors import InputError
+from leewatch.schema import Score, SpanTexts
+
+BATCH = 256
+"""Rows scored at a time: enough to fill the encoder, little enough for the progress bar to move."""
+
+
+@runtime_checkable
+class Trained(Protocol):
+    """What a scorer with shipped weights also has. `prior`: share of label 1 at which its values are calibrated."""
+
+    threshold: float
+    prior: float
+
+    def trained_on(self, span: SpanTexts, output: str) -> bool:
+        """Whether the text was among those the weights were fitted on."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The scorers to run and the addresses asked for; `explicit` are those that were named in full."""
+
+    scorers: tuple[Scorer, ...]
+    addresses: frozenset[str]
+    explicit: frozenset[str]
+
+
+def score(
+    files: Annotated[
+        list[str], typer.Argument(help="JSONL files, gzipped or not; - for standard input", metavar="FILE...")
+    ],
+    scores: Annotated[str, typer.Option(help="comma-separated: a scorer (toxicity) or an address (prompt.toxicity)")],
+    output: Annotated[Path | None, typer.Option(help="file for the scores; default: standard output")] = None,
+    evaluate_labels: Annotated[
+        bool, typer.Option("--evaluate", help="compare with the labels: AUROC, AP, F1, calibration error per file")
+    ] = False,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="leave out rows that the shipped weights were trained on")
+    ] = False,
+    prior: Annotated[
+        float | None, typer.Option(help="share of flagged rows in your traffic, between 0 and 1: recalibrates")
+    ] = None,
+    model: Annotated[str, typer.Option(help="encoder: path or name; default: all-MiniLM-L6-v2")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda")] = "auto",
+) -> None:
+    """Score the rows of JSONL files with the production scorers."""
+    if prior is not None and not 0.0 < prior < 1.0:
+        raise InputError(f"--prior must lie between 0 and 1, got {prior}.")
+    wanted = choose(scores)
+    encoder = create_encoder(model, device)
+    tables: dict[str, dict[str, Evaluation]] = {}
+    with _writer(output, quiet=evaluate_labels and output is None) as sink, _progress() as progress:
+        for file in files:
+            collected: dict[str, list[tuple[int, float]]] = {}
+            rows = progress.track(read_rows(file), total=None, description=Path(file).name)
+            for row, found in _scored(rows, wanted, encoder, held_out):
+                found = {name: _with_prior(one, wanted, prior) for name, one in found.items()}
+                sink.write(line(row, found))
+                for name, one in found.items():
+                    if row.label is not None and one.value is not None:
+                        collected.setdefault(name, []).append((row.label, one.value))
+            tables[file] = _evaluated(collected, wanted, prior)
+    if evaluate_labels:
+        _report(tables, output is None)
+
+
+def choose(scores: str) -> Wanted:
+    """The scorers for a list of names and addresses. Raises InputError, listing what there is, for an unknown one."""
+    names = [name.strip() for name in scores.split(",") if name.strip()]
+    known = plugins.found("leewatch.scorers")
+    loaded: dict[str, Scorer] = {}
+    addresses: set[str] = set()
+    for name in names:
+        bare = name.split(".", 1)[-1]
+        loaded_as = bare if bare in known else None
+        if loaded_as is not None and bare not in loaded:
+            loaded[bare] = plugins.load_one("leewatch.scorers", bare)(PluginOptions({}))
+        outputs = loaded[bare].outputs if loaded_as is not None else ()
+        matching = [address for address in outputs if name in (bare, address)]
+        if not matching:
+            everything = ", ".join(_all_addresses(known))
+            raise InputError(
+                f"no score is named {name!r}. Known: {everything}; a scorer's name stands for all of its scores."
+            )
+        addresses.update(matching)
+    if not addresses:
+        raise InputError("--scores is empty. Name at least one, e.g. --scores toxicity,response.hallucination")
+    return Wanted(tuple(loaded.values()), frozenset(addresses), frozenset(addresses & set(names)))
+
+
+def line(row: Row, found: Mapping[str, Score]) -> bytes:
+    """One output line: id, scores by address, and details; a score that could not be given is null with its reason."""
+    details: dict[str, Any] = {}
+    for name, one in found.items():
+        if one.value is None:
+            details[name] = one.reason
+        elif one.details:
+            details[name] = list(one.details)
+    values = {name: None if one.value is None else round(one.value, 6) for name, one in found.items()}
+    return orjson.dumps({"id": row.id, "scores": values, "details": details}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def score_rows(rows: Sequence[Row], wanted: Wanted, encoder: Encoder) -> list[dict[str, Score]]:
+    """The wanted scores of each row by address.
+
+    A scorer's name gives a score for every field the row has; an address that was named in full, and any when the row
+    has no field at all to judge, is None with a reason.
+    """
+    spans = [row.texts for row in rows]
+    found: list[dict[str, Score]] = [{} for _ in rows]
+    for scorer in wanted.scorers:
+        for target, given in zip(found, scorer.score(spans, encoder), strict=True):
+            target.update({one.name: one for one in given if one.name in wanted.addresses})
+    for target in found:
+        for name in sorted((wanted.explicit if target else wanted.addresses) - target.keys()):
+            target[name] = Score(name, None, reason=f"no {name.split('.', 1)[0]}")
+    return found
+
+
+def _scored(
+    rows: Iterable[Row], wanted: Wanted, encoder: Encoder, held_out: bool
+) -> Iterator[tuple[Row, dict[str, Score]]]:
+    remaining = (row for row in rows if not held_out or not _trained_on(row, wanted))
+    while batch := list(islice(remaining, BATCH)):
+        yield from zip(batch, score_rows(batch, wanted, encoder), strict=True)
+
+
+def _trained_on(row: Row, wanted: Wanted) -> bool:
+    return any(
+        isinstance(scorer, Trained) and scorer.trained_on(row.texts, output)
+        for scorer in wanted.scorers
+        for output in scorer.outputs
+        if output in wanted.addresses
+    )
+
+
+def _with_prior(found: Score, wanted: Wanted, prior: float | None) -> Score:
+    scorer = _owner(found.name, wanted)
+    if prior is None or found.value is None or not isinstance(scorer, Trained):
+        return found
+    value = float(shift_prior(np.array([found.value]), scorer.prior, prior)[0])
+    return Score(found.name, value, found.label, found.explanation, found.details, found.reason)
+
+
+def _evaluated(
+    collected: Mapping[str, Sequence[tuple[int, float]]], wanted: Wanted, prior: float | None
+) -> dict[str, Evaluation]:
+    figures = {}
+    for name, pairs in sorted(collected.items()):
+        scorer = _owner(name, wanted)
+        threshold = scorer.threshold if isinstance(scorer, Trained) else 0.5
+        if prior is not None and isinstance(scorer, Trained):
+            threshold = float(shift_prior(np.array([threshold]), scorer.prior, prior)[0])
+        labels, values = np.array([label for label, _ in pairs]), np.array([value for _, value in pairs])
+        figures[name] = evaluate(labels, values, threshold)
+    return figures
+
+
+def _owner(address: str, wanted: Wanted) -> Scorer:
+    return next(scorer for scorer in wanted.scorers if address in scorer.outputs)
+
+
+def _report(tables: Mapping[str, Mapping[str, Evaluation]], to_stdout: bool) -> None:
+    """The table of figures: on standard output, or on standard error when the scores go there."""
+    if not any(tables.values()):
+        raise InputError(
+            f"no row of {', '.join(tables)} has both a label (0 or 1) and a score, so there is nothing to evaluate."
+        )
+    columns = (
+        "n",
+        "positives",
+        "auroc",
+        "average_precision",
+        "f1",
+        "precision",
+        "recall",
+        "balanced_accuracy",
+        "flagged",
+        "calibration_error",
+    )
+    headings = ("n", "label 1", "AUROC", "AP", "F1", "prec.", "recall", "bal. acc.", "flagged", "ECE")
+    table = Table("file", "score", *headings, "threshold")
+    for file, figures in tables.items():
+        for name, one in figures.items():
+            shown = as_dict(one)
+            table.add_row(Path(file).name, name, *(_cell(shown[column]) for column in columns), f"{one.threshold:.3f}")
+    for name in sorted({name for figures in tables.values() for name in figures}) if len(tables) > 1 else ():
+        each = [as_dict(figures[name]) for figures in tables.values() if name in figures]
+        means = [_cell(macro([one[column] for one in each])) for column in columns[2:]]
+        table.add_row("macro", name, "", "", *means, "")
+    Console(stderr=not to_stdout, width=170, soft_wrap=True).print(table)
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else str(value) if isinstance(value, int) else f"{value:.3f}"
+
+
+def _all_addresses(known: Mapping[str, Any]) -> list[str]:
+    loaded = plugins.load_all("leewatch.scorers")
+    return sorted(address for name in known if name in loaded for address in loaded[name](PluginOptions({})).outputs)
+
+
+class _Discard:
+    """Takes what is not wanted: with --evaluate alone the table is the result."""
+
+    def write(self, data: bytes, /) -> int:
+        return len(data)
+
+
+@contextlib.contextmanager
+def _writer(output: Path | None, quiet: bool) -> Iterator[BinaryIO | _Discard]:
+    if output is None:
+        yield _Discard() if quiet else sys.stdout.buffer
+        sys.stdout.flush()
+        return
+    try:
+        file = output.open("wb")
+    except OSError as error:
+        raise InputError(f"--output {output} cannot be written: {error.strerror}.") from error
+    with file:
+        yield file
+
+
+def _progress() -> Progress:
+    """A bar on standard error, so that standard output stays clean; nothing where that is not a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), TextColumn("{task.completed} rows"), TimeElapsedColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)

@@ -1,0 +1,155 @@
+"""What a claim shares with the text that should support it: the features of the groundedness model (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from analyzers.scorers.english import FIRST_PERSON, NEGATIONS, OPINION, PLEASANTRY, STOPWORDS
+from analyzers.scorers.sentences import words
+from leewatch.contracts import Vectors
+
+Floats = npt.NDArray[np.float64]
+
+_SUFFIXES = ("ations", "ation", "ments", "ment", "ings", "ing", "edly", "ied", "ies", "ed", "es", "ly", "s")
+
+
+def stem(word: str) -> str:
+    """The word in lower case without its commonest English endings: `Delivered`, `delivers` and `delivery` meet."""
+    word = word.lower().replace("’", "'").removesuffix("'s")
+    for suffix in _SUFFIXES:
+        if word.endswith(suffix) and len(word) - len(suffix) >= 3:
+            word = word[: -len(suffix)]
+            break
+    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "lse":
+        word = word[:-1]
+    return word.rstrip("ey") if len(word) > 4 else word
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A text taken apart once. `stems` are of content words, in order; `all_words` in lower case."""
+
+    text: str
+    all_words: tuple[str, ...]
+    stems: tuple[str, ...]
+    stem_set: frozenset[str]
+    pairs: frozenset[tuple[str, str]]
+    numbers: frozenset[str]
+    names: frozenset[str]
+    grams: frozenset[str]
+    negated: bool
+
+
+def tokens(text: str) -> Tokens:
+    """The text taken apart. Names are capitalized words that do not open the text, in stemmed form."""
+    raw = words(text)
+    lower = tuple(word.lower().replace("’", "'") for word in raw)
+    content = [stem(word) for word in lower if word not in STOPWORDS]
+    return Tokens(
+        text=text,
+        all_words=lower,
+        stems=tuple(content),
+        stem_set=frozenset(content),
+        pairs=frozenset(pairwise(content)),
+        numbers=frozenset(word.replace(",", "") for word in lower if any(letter.isdigit() for letter in word)),
+        names=frozenset(stem(word) for word in raw[1:] if word[0].isupper() and word.lower() not in STOPWORDS),
+        grams=frozenset(word[i : i + 4] for word in content for i in range(max(1, len(word) - 3))),
+        negated=any(word in NEGATIONS for word in lower),
+    )
+
+
+CLAIM_FEATURES = (
+    "length", "novel_share", "novel_count", "novel_words", "novel_numbers", "novel_names", "novel_pairs", "uncovered",
+    "run", "distance", "distance_top3", "distance_mean", "negation", "first_person", "question", "opinion",
+    "from_prompt", "pleasantry", "novel_grams",
+)  # fmt: skip
+"""Columns of `claim_features`, in order. Shares lie in [0, 1]; 0 = fully supported where a direction exists."""
+
+RISING = frozenset({
+    "novel_share", "novel_count", "novel_words", "novel_numbers", "novel_names", "novel_pairs", "uncovered", "run",
+    "distance", "distance_top3", "distance_mean", "negation", "novel_grams",
+})  # fmt: skip
+"""Columns of which more never makes a claim better supported: the model is held to be monotone in them."""
+
+WORST = (
+    "novel_share", "novel_words", "novel_numbers", "novel_names", "uncovered", "distance", "negation", "run",
+    "novel_grams", "novel_pairs",
+)  # fmt: skip
+WORST_FEATURES = (*(f"worst_{name}" for name in WORST), "sentences", "context_words", "context_stems", "content_share")
+"""Columns that `response_features` adds: the worst sentence's value of each of WORST, then sizes (log(1 + count))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The context, taken apart whole and by sentence. `vectors`: float32 (sentences, d), unit length."""
+
+    whole: Tokens
+    parts: tuple[Tokens, ...]
+    vectors: Vectors
+
+
+def claim_features(claim: Tokens, vector: Vectors, evidence: Evidence, prompt: Tokens) -> list[float]:
+    """The columns CLAIM_FEATURES of one claim (a sentence or a whole response), from its unit vector and evidence."""
+    whole = evidence.whole
+    novel = [word for word in claim.stems if word not in whole.stem_set]
+    n_content = max(len(claim.stems), 1)
+    n_words = max(len(claim.all_words), 1)
+    context_words = set(whole.all_words)
+    similarities = np.sort(evidence.vectors @ vector)[::-1]
+    mean = evidence.vectors.mean(axis=0)
+    mean_similarity = float(mean @ vector) / max(float(np.linalg.norm(mean)), 1e-9)
+    best = evidence.parts[int(np.argmax(evidence.vectors @ vector))]
+    coverage = max(len(claim.stem_set & part.stem_set) for part in evidence.parts) / max(len(claim.stem_set), 1)
+    return [
+        float(np.log1p(len(claim.all_words))),
+        len(novel) / n_content,
+        float(np.log1p(len(novel))),
+        sum(word not in context_words for word in claim.all_words) / n_words,
+        float(min(len(claim.numbers - whole.numbers), 3)),
+        len(claim.names - whole.stem_set) / max(len(claim.names), 2),
+        len(claim.pairs - whole.pairs) / max(len(claim.pairs), 1),
+        1.0 - coverage,
+        1.0 - longest_run(claim.all_words, whole.all_words) / n_words,
+        1.0 - float(similarities[0]),
+        1.0 - float(similarities[:3].mean()),
+        1.0 - mean_similarity,
+        float(claim.negated != best.negated),
+        sum(word in FIRST_PERSON for word in claim.all_words) / n_words,
+        float("?" in claim.text),
+        sum(word in OPINION for word in claim.all_words) / n_words,
+        sum(word in prompt.stem_set for word in novel) / max(len(novel), 1),
+        float(is_pleasantry(claim.text)),
+        len(claim.grams - whole.grams) / max(len(claim.grams), 1),
+    ]
+
+
+def response_features(own: Floats, by_sentence: Floats, evidence: Evidence, claim: Tokens) -> Floats:
+    """All columns of a response, float64 (D,): its own as a whole, the worst of its sentences', and the sizes."""
+    worst = by_sentence[:, [CLAIM_FEATURES.index(name) for name in WORST]].max(axis=0)
+    sizes = np.log1p([len(by_sentence), len(evidence.whole.all_words), len(evidence.whole.stem_set)])
+    content = len(claim.stems) / max(len(claim.all_words), 1)
+    return np.concatenate([own, worst, sizes, [content]])
+
+
+def is_pleasantry(sentence: str) -> bool:
+    """Whether a sentence greets, thanks or offers help, and so claims nothing."""
+    return bool(PLEASANTRY.match(sentence))
+
+
+def longest_run(claim: Sequence[str], context: Sequence[str]) -> int:
+    """Words in the longest sequence of the claim that stands in the context, word by word."""
+    places: dict[str, list[int]] = {}
+    for i, word in enumerate(context):
+        places.setdefault(word, []).append(i)
+    best = 0
+    before: dict[int, int] = {}
+    for word in claim:
+        now = {i: before.get(i - 1, 0) + 1 for i in places.get(word, ())}
+        best = max(best, max(now.values(), default=0))
+        before = now
+    return best

@@ -1,0 +1,175 @@
+"""Groundedness: how likely the response states what its context does not support, and which sentences do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from analyzers.scorers.grounding import (
+    CLAIM_FEATURES,
+    WORST_FEATURES,
+    Evidence,
+    Tokens,
+    claim_features,
+    is_pleasantry,
+    response_features,
+    tokens,
+)
+from analyzers.scorers.options import parse_options
+from analyzers.scorers.sentences import Sentence, sentences
+from analyzers.scorers.text_head import calibrated
+from analyzers.scorers.trees import Floats, Trees, trees_from
+from analyzers.scorers.weight_files import WeightFile, load_weights
+from leewatch.contracts import Encoder, PluginOptions, Scorer, Vectors
+from leewatch.errors import ModelNotFoundError
+from leewatch.schema import Score, SpanTexts
+
+REVISION = 1
+"""Raised when code, rather than weights, changes what a text scores."""
+
+OUTPUT = "response.hallucination"
+REBUILD = "python -m analyzers.training hallucination --data DIR"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A response and the context that should support it. Sentences that greet or thank are no claims."""
+
+    claims: tuple[Sentence, ...]
+    context: str
+    prompt: str
+
+    @property
+    def text(self) -> str:
+        """The claims as one text."""
+        return " ".join(claim.text for claim in self.claims)
+
+
+def case(span: SpanTexts) -> Case:
+    """The response of a span without its pleasantries; the context and prompt as they are."""
+    claims = tuple(sentence for sentence in sentences(span.response or "") if not is_pleasantry(sentence.text))
+    return Case(claims, span.context or "", span.prompt or "")
+
+
+def case_features(cases: Sequence[Case], encoder: Encoder) -> tuple[Floats, list[Floats]]:
+    """Features of each case as a whole (n, D), and per case of each of its sentences (sentences, D).
+
+    Every case needs a claim and a context with at least one word. All texts are encoded in one call.
+    """
+    parts = {context: [part.text for part in _context_sentences(context)] for context in {one.context for one in cases}}
+    texts = [one.text for one in cases] + [claim.text for one in cases for claim in one.claims]
+    texts += [text for found in parts.values() for text in found]
+    unique = list(dict.fromkeys(texts))
+    vectors: Mapping[str, Vectors] = dict(zip(unique, encoder.encode(unique), strict=True))
+    evidence = {
+        context: Evidence(_tokens(context), tuple(map(_tokens, found)), np.stack([vectors[text] for text in found]))
+        for context, found in parts.items()
+    }
+    whole: list[Floats] = []
+    single: list[Floats] = []
+    for one in cases:
+        support, prompt = evidence[one.context], _tokens(one.prompt)
+        rows = np.array(
+            [claim_features(_tokens(claim.text), vectors[claim.text], support, prompt) for claim in one.claims]
+        )
+        own = np.array(claim_features(_tokens(one.text), vectors[one.text], support, prompt))
+        whole.append(response_features(own, rows, support, _tokens(one.text)))
+        single.append(
+            np.array(
+                [
+                    response_features(row, row[None, :], support, _tokens(claim.text))
+                    for row, claim in zip(rows, one.claims, strict=True)
+                ]
+            )
+        )
+    return np.array(whole), single
+
+
+class HallucinationScorer:
+    """Scores `response.hallucination`; details list the unsupported sentences with their places in the response."""
+
+    name = "hallucination"
+    outputs = (OUTPUT,)
+
+    def __init__(self, trees: Trees, weights: WeightFile, threshold: float) -> None:
+        self._trees = trees
+        self._weights = weights
+        self._slope = float(weights.settings["slope"])
+        self._offset = float(weights.settings["offset"])
+        self.threshold = threshold
+        self.prior = float(weights.settings["prior"])
+        self.version = f"{REVISION}-{weights.sha256[:12]}"
+
+    def trained_on(self, span: SpanTexts, output: str) -> bool:
+        """Whether this response with this context was in the training part."""
+        return self._weights.knows(span.context or "", span.response or "")
+
+    def score(self, spans: Sequence[SpanTexts], encoder: Encoder) -> list[list[Score]]:
+        """One score per span with a response: None without a context or a word; 0 for pleasantries only."""
+        cases = {i: case(span) for i, span in enumerate(spans) if not _unscorable(span)}
+        judged = [i for i, one in cases.items() if one.claims]
+        values, by_sentence = self._probabilities([cases[i] for i in judged], encoder)
+        found = {
+            i: self._judge(cases[i], value, row.tolist())
+            for i, value, row in zip(judged, values, by_sentence, strict=True)
+        }
+        return [self._scores(span, found.get(i)) for i, span in enumerate(spans)]
+
+    def _probabilities(self, cases: Sequence[Case], encoder: Encoder) -> tuple[list[float], list[Floats]]:
+        if not cases:
+            return [], []
+        whole, single = case_features(cases, encoder)
+        edges = np.cumsum([len(rows) for rows in single])[:-1]
+        decision = self._trees.decision(np.concatenate([whole, *single]))
+        probability = calibrated(decision, self._slope, self._offset)
+        return probability[: len(cases)].tolist(), np.split(probability[len(cases) :], edges)
+
+    def _judge(self, one: Case, value: float, by_sentence: list[float]) -> Score:
+        worst = max(by_sentence)
+        flagged = [
+            {"start": claim.start, "end": claim.end, "score": round(score, 4)}
+            for claim, score in zip(one.claims, by_sentence, strict=True)
+            if score >= self.threshold or (value >= self.threshold and score == worst)
+        ]
+        explanation = f"{len(flagged)} of {len(one.claims)} sentences not supported by the context" if flagged else ""
+        return Score(OUTPUT, value, explanation=explanation, details=tuple(flagged))
+
+    def _scores(self, span: SpanTexts, found: Score | None) -> list[Score]:
+        if span.response is None:
+            return []
+        reason = _unscorable(span)
+        if reason:
+            return [Score(OUTPUT, None, reason=reason)]
+        return [found or Score(OUTPUT, 0.0, explanation="nothing but pleasantries")]
+
+
+def _unscorable(span: SpanTexts) -> str:
+    """Why the span cannot be scored; "" when it can."""
+    if not sentences(span.response or ""):
+        return "no words"
+    return "" if _context_sentences(span.context or "") else "no context"
+
+
+@lru_cache(maxsize=4096)
+def _context_sentences(context: str) -> tuple[Sentence, ...]:
+    return tuple(sentences(context))
+
+
+@lru_cache(maxsize=8192)
+def _tokens(text: str) -> Tokens:
+    return tokens(text)
+
+
+def create(options: PluginOptions) -> Scorer:
+    """The scorer. Options: `threshold`, `weights`. Raises ConfigError, ModelNotFoundError."""
+    chosen = parse_options("hallucination", options.values)
+    weights = load_weights("hallucination", chosen.weights)
+    if tuple(weights.settings["features"]) != (*CLAIM_FEATURES, *WORST_FEATURES):
+        raise ModelNotFoundError(
+            f"the weights of scorer 'hallucination' were fitted by another release. Rebuild them with: {REBUILD}"
+        )
+    threshold = weights.settings["threshold"] if chosen.threshold is None else chosen.threshold
+    return HallucinationScorer(trees_from(weights.tensors, weights.settings), weights, float(threshold))

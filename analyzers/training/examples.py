@@ -1,0 +1,123 @@
+"""Labelled files to training examples, split so that related rows stay on one side (deterministic)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from analyzers.rows import read_rows
+from analyzers.training.sources import Source
+from leewatch.schema import SpanTexts
+
+HELD_OUT = 0.3
+"""Share of a file's rows that training never sees. Figures are measured on them."""
+
+NEAR = 0.6
+"""Cosine of letter 4-grams (tf-idf) from which two texts of a file count as one template."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The rows of one source, columns aligned. judged: what a text head scores. groups: rows of one stay together."""
+
+    source: Source
+    spans: tuple[SpanTexts, ...]
+    judged: tuple[str, ...]
+    groups: tuple[str, ...]
+    labels: npt.NDArray[np.int64]
+    held_out: npt.NDArray[np.bool_]
+
+
+def load_examples(source: Source, data: Path) -> Examples:
+    """The labelled rows of a source below the data directory. Raises InputError when the file cannot be read."""
+    rows = list(read_rows(str(data / source.file), text_field="response" if source.field == "text" else ""))
+    labelled = [row for row in rows if source.benign or row.label is not None]
+    field = "prompt" if source.field == "prompt" else "response"
+    kept = [(row.texts, getattr(row.texts, field), 0 if source.benign else row.label) for row in labelled]
+    kept = [item for item in kept if item[1]]
+    if len(kept) > source.limit:
+        kept = sorted(kept, key=lambda item: stable_hash(item[1]))[: source.limit]
+    judged = [text for _, text, _ in kept]
+    groups = (
+        near_duplicates(judged)
+        if source.group == "near"
+        else [getattr(span, source.group) or "" for span, _, _ in kept]
+    )
+    labels = np.array([label for _, _, label in kept], dtype=np.int64)
+    return Examples(source, tuple(span for span, _, _ in kept), tuple(judged), tuple(groups), labels, held_out(groups))
+
+
+def held_out(groups: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which rows are held out: whole groups in the order of their hash, until HELD_OUT of the rows are reached."""
+    sizes: dict[str, int] = {}
+    for group in groups:
+        sizes[group] = sizes.get(group, 0) + 1
+    chosen: set[str] = set()
+    taken = 0
+    for group in sorted(sizes, key=stable_hash):
+        if taken + sizes[group] <= HELD_OUT * len(groups) + 0.5 * sizes[group]:
+            chosen.add(group)
+            taken += sizes[group]
+    return np.array([group in chosen for group in groups], dtype=np.bool_)
+
+
+def folds(examples: Sequence[Examples], count: int) -> npt.NDArray[np.int64]:
+    """Fold of each row over all sources, 0 to count - 1, by the hash of its group."""
+    return np.array([stable_hash("fold " + group) % count for one in examples for group in one.groups], dtype=np.int64)
+
+
+def near_duplicates(texts: Sequence[str]) -> list[str]:
+    """A group name per text: texts linked by a chain of near-duplicates (cosine >= NEAR) share one."""
+    from scipy.sparse.csgraph import connected_components
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    matrix = TfidfVectorizer(analyzer="char_wb", ngram_range=(4, 4), sublinear_tf=True, dtype=np.float32).fit_transform(
+        texts
+    )
+    near = matrix @ matrix.T
+    near.data[near.data < NEAR] = 0
+    near.eliminate_zeros()
+    _, component = connected_components(near, directed=False)
+    first: dict[int, str] = {}
+    for text, number in zip(texts, component.tolist(), strict=True):
+        first[number] = min(first.get(number, text), text)
+    return [first[number] for number in component.tolist()]
+
+
+def stable_hash(text: str) -> int:
+    """64-bit hash of a text, the same on every machine and in every release."""
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
+
+
+def part(examples: Examples, rows: npt.NDArray[np.bool_]) -> Examples:
+    """The examples for which `rows` is true."""
+    places = np.flatnonzero(rows)
+    return replace(
+        examples,
+        spans=tuple(examples.spans[i] for i in places),
+        judged=tuple(examples.judged[i] for i in places),
+        groups=tuple(examples.groups[i] for i in places),
+        labels=examples.labels[places],
+        held_out=examples.held_out[places],
+    )
+
+
+def sample_weights(examples: Sequence[Examples]) -> npt.NDArray[np.float64]:
+    """A weight per row over all sources, mean 1: a file counts by the root of its rows, its classes half each."""
+    weights = []
+    for one in examples:
+        total = one.source.weight * len(one.labels) ** 0.5
+        row = np.zeros(len(one.labels))
+        classes = [label for label in (0, 1) if (one.labels == label).any()]
+        for label in classes:
+            chosen = one.labels == label
+            row[chosen] = total / 2 / chosen.sum()
+        weights.append(row)
+    joined = np.concatenate(weights)
+    scaled: npt.NDArray[np.float64] = joined * len(joined) / joined.sum()
+    return scaled

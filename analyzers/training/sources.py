@@ -1,0 +1,68 @@
+"""Which labelled files each shipped scorer learns from, with what weight, licence and field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One JSONL file below the data directory.
+
+    field: the text that is judged. group: rows that share it stay on one side of the split ("near": near-duplicates of
+    the judged text do). benign: every row counts as label 0, whatever it says. weight: of the whole file against the
+    others, times the root of its rows. limit: rows taken at most, the first by hash.
+    """
+
+    file: str
+    licence: str
+    field: Literal["prompt", "response", "text"] = "prompt"
+    group: Literal["near", "prompt", "context"] = "near"
+    benign: bool = False
+    weight: float = 1.0
+    limit: int = 100_000
+
+    @property
+    def name(self) -> str:
+        """File name without folder and endings."""
+        return self.file.rsplit("/", 1)[-1].split(".", 1)[0]
+
+
+def _grounded(name: str, licence: str, weight: float = 1.0) -> Source:
+    return Source(f"hallucination/{name}.jsonl.gz", licence, "response", "context", weight=weight)
+
+
+SOURCES: Mapping[str, tuple[Source, ...]] = {
+    "toxicity": (
+        Source("toxicity/davidson_tweets.jsonl.gz", "MIT"),
+        Source("toxicity/hatecheck.jsonl.gz", "CC-BY-4.0"),
+        Source("toxicity/hatemoji_build.jsonl.gz", "CC-BY-4.0"),
+        Source("toxicity/jigsaw_wiki_identity.jsonl.gz", "CC-BY-4.0"),
+        Source("toxicity/surge_toxicity.jsonl.gz", "MIT"),
+        Source("toxicity/toxigen_human.jsonl.gz", "MIT"),
+        Source("drift/clinc150.jsonl.gz", "CC-BY-3.0", "text", benign=True, limit=2000),
+        Source("drift/banking77.jsonl.gz", "CC-BY-4.0", "text", benign=True, limit=1000),
+        Source("drift/self_instruct_responses.jsonl.gz", "Apache-2.0", "text", benign=True),
+        Source("hallucination/begin_wow.jsonl.gz", "CC-BY-4.0", "response", "context", benign=True, limit=1000),
+    ),
+    "hallucination": (
+        _grounded("begin_wow", "CC-BY-4.0"),
+        _grounded("begin_cmudog", "CC-BY-4.0"),
+        _grounded("faithdial_audit", "MIT"),
+        _grounded("halueval_qa", "MIT", 0.1),
+        _grounded("summedits_news", "Apache-2.0", 0.3),
+        _grounded("summedits_podcast", "Apache-2.0", 0.3),
+        _grounded("summedits_qmsumm", "Apache-2.0", 0.3),
+        _grounded("summedits_sales_call", "Apache-2.0", 0.3),
+        _grounded("summedits_samsum", "Apache-2.0", 0.3),
+        _grounded("summedits_scitldr", "Apache-2.0", 0.3),
+    ),
+    "refusal": (
+        Source("refusal/gptfuzz_responses.jsonl.gz", "MIT", "response", "prompt"),
+        Source("drift/self_instruct_responses.jsonl.gz", "Apache-2.0", "text", benign=True),
+        Source("hallucination/begin_wow.jsonl.gz", "CC-BY-4.0", "response", "context", benign=True, limit=500),
+        Source("hallucination/faithdial_audit.jsonl.gz", "MIT", "response", "context", benign=True, limit=300),
+    ),
+}
