@@ -18,6 +18,7 @@ from leewatch.errors import InputError, MissingExtraError, PortInUseError
 log = logging.getLogger(__name__)
 
 KEY: Final = "dashboard.port"
+LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
 def run(settings: Settings) -> None:
@@ -29,6 +30,7 @@ def run(settings: Settings) -> None:
     ensure_free(settings.dashboard.host, settings.dashboard.port)
     bootstrap = _streamlit("streamlit.web.bootstrap")
     installed.install(settings)
+    stay_on_this_machine()
     chosen = {key.replace(".", "_"): value for key, value in options(settings).items()}
     bootstrap.load_config_options(chosen)
     log.info("dashboard on %s", settings.dashboard_url)
@@ -60,6 +62,9 @@ def options(settings: Settings) -> dict[str, Any]:
         "runner.magicEnabled": False,
         "runner.fastReruns": True,
     }
+    if section.host in LOOPBACK or public.hostname:
+        # A page of a stranger that points its own name at this machine must not read prompts through the browser.
+        chosen["server.allowedHosts"] = [*LOOPBACK, section.host, *([public.hostname] if public.hostname else [])]
     if public.hostname:
         chosen["browser.serverAddress"] = public.hostname
         chosen["browser.serverPort"] = public.port or (443 if public.scheme == "https" else 80)
@@ -82,6 +87,12 @@ def ensure_free(host: str, port: int) -> None:
             f"cannot listen on {host}:{port} ({error.strerror or error}). Set dashboard.host to an address of this "
             f"machine and {KEY} to a port you may use."
         ) from error
+
+
+def stay_on_this_machine() -> None:
+    """Makes Streamlit's origin check do without asking a web service for this machine's public address."""
+    net_util = _streamlit("streamlit.net_util")
+    net_util.get_external_ip = lambda: None  # type: ignore[attr-defined]  # a module's function, replaced on purpose
 
 
 def _streamlit(module: str) -> ModuleType:

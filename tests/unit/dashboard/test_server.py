@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from streamlit import config as streamlit_config
+from streamlit import net_util
 from streamlit.web import bootstrap
+from streamlit.web.server import server_util
 
 from dashboard import installed, server
 from leewatch.config import Settings, load
@@ -33,6 +35,24 @@ def test_usage_telemetry_is_off_in_the_running_configuration(monkeypatch: pytest
 def test_every_option_is_one_that_streamlit_knows() -> None:
     known = streamlit_config.get_config_options()
     assert set(server.options(settings())) <= set(known)
+
+
+def test_a_foreign_host_name_is_refused_unless_it_is_the_public_one() -> None:
+    assert "server.allowedHosts" not in server.options(settings(host="0.0.0.0"))
+    assert set(server.options(settings())["server.allowedHosts"]) == set(server.LOOPBACK)
+    public = server.options(settings(public_url="https://watch.example.org"))
+    assert "watch.example.org" in public["server.allowedHosts"]
+
+
+def test_no_web_service_is_asked_for_our_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(*arguments: object, **options: object) -> None:
+        raise AssertionError(f"a web service was asked: {arguments}")
+
+    monkeypatch.setattr("requests.get", ask)
+    original = net_util.get_external_ip
+    monkeypatch.setattr(net_util, "get_external_ip", original)
+    server.stay_on_this_machine()
+    assert server_util.is_url_from_allowed_origins("https://elsewhere.example") is False
 
 
 def test_host_and_port_are_those_of_the_settings() -> None:
