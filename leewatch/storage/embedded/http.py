@@ -98,7 +98,7 @@ class QueryEndpoint:
             await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._workers, job.close))
 
     async def _step(self, job: Job, act: Callable[[], T], gone: asyncio.Task[None]) -> T:
-        """The result of `act` on a worker thread; when the client leaves before, stops the query and raises _GoneError."""
+        """The result of `act` on a worker thread; stops the query and raises _GoneError when the client leaves."""
         running = self._workers.submit(act)
         future = asyncio.wrap_future(running)
         waited: set[asyncio.Future[Any]] = {future, gone}

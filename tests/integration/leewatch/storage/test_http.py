@@ -122,7 +122,8 @@ def test_frames_may_follow_each_other_and_a_cut_one_is_refused(http: httpx.Clien
     "text",
     [
         "INSERT INTO posted VALUES (1, 'a;b'), (2, 'it''s FORMAT CSV')",
-        "INSERT INTO posted (id, name) SETTINGS async_insert = 0 FORMAT JSONEachRow\n{\"id\":1,\"name\":\"x\"} {\"id\":2,\"name\":\"y\"}",
+        "INSERT INTO posted (id, name) SETTINGS async_insert = 0 FORMAT JSONEachRow\n"
+        '{"id":1,"name":"x"} {"id":2,"name":"y"}',
         "/* comment */ insert into leewatch.`posted` (`id`, `name`) format CSV 1,a\n2,b\n",
         "INSERT INTO posted SELECT number, 'x' FROM numbers(2)",
         "INSERT INTO posted FORMAT Values (1, 'a'), (2, 'b')",
@@ -229,7 +230,9 @@ def test_a_client_that_leaves_frees_its_worker(http: httpx.Client, database: Set
             )
             time.sleep(0.1)
     deadline = time.monotonic() + 20
-    running = "SELECT count() FROM system.processes WHERE query LIKE '%sipHash64(number) = 1' AND query NOT LIKE '%processes%'"
+    running = (
+        "SELECT count() FROM system.processes WHERE query LIKE '%sipHash64(number) = 1' AND NOT query LIKE '%LIKE%'"
+    )
     while http.post("/", content=running).text != "0\n":
         assert time.monotonic() < deadline
         time.sleep(0.1)
