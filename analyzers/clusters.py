@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from leewatch.contracts import Vectors
 from leewatch.redact import redact
 from leewatch.schema import Cluster
 
-ROWS_PER_CLUSTER = 25
+ROWS_PER_CLUSTER = 10
 MOST_CLUSTERS = 30
 MOVED_Z = 3.0
 """Standard errors of a share difference beyond which a topic is called moved."""
@@ -23,6 +24,7 @@ SHOWN = 5
 EXAMPLES = 3
 KEYWORDS = 3
 EXAMPLE_LENGTH = 200
+_REDACTED = re.compile(r"\[(?:EMAIL|PHONE|CARD|KEY)\]")
 WORDS = r"(?u)\b[^\W\d_]{3,}\b"
 
 
@@ -37,14 +39,18 @@ class Movement:
     effect: float
 
 
-def assign(vectors: Vectors, seed: int) -> tuple[npt.NDArray[np.int64], Vectors]:
-    """(topic of each row int64 (n,), centres float32 (k, d)) by k-means, one topic per 25 rows, 30 at most.
+def assign(vectors: Vectors, n_current: int, seed: int) -> tuple[npt.NDArray[np.int64], Vectors]:
+    """(topic of each row int64 (n,), centres float32 (k, d)) by k-means; the first n_current rows are current.
 
-    Equal rows share a topic. There are never more topics than distinct rows.
+    One topic per 10 current rows, 30 at most, never more than there are distinct rows. Both samples weigh the same:
+    with a reference ten times the window, plain k-means spends its centres on the reference and spreads a new topic
+    over old ones (of a new CLINC domain of 20 %, it found 11 % and balanced weights 16 %).
     """
     distinct = len(np.unique(vectors.round(4), axis=0))
-    k = max(1, min(MOST_CLUSTERS, len(vectors) // ROWS_PER_CLUSTER, distinct))
-    model = KMeans(n_clusters=k, n_init=3, random_state=seed, max_iter=50).fit(vectors)
+    k = max(1, min(MOST_CLUSTERS, max(n_current // ROWS_PER_CLUSTER, 2), distinct))
+    weights = np.ones(len(vectors))
+    weights[n_current:] = n_current / max(len(vectors) - n_current, 1)
+    model = KMeans(n_clusters=k, n_init=3, random_state=seed, max_iter=50).fit(vectors, sample_weight=weights)
     return model.labels_.astype(np.int64), model.cluster_centers_.astype(np.float32)
 
 
@@ -76,17 +82,15 @@ def explain(
     """
     vectors = np.concatenate([current, reference])
     texts = [*current_texts, *reference_texts]
-    topics, centers = assign(vectors, seed)
+    topics, centers = assign(vectors, len(current), seed)
     movements = moved(topics, len(current))
-    labels = keywords(texts, topics)
+    labels = keywords([_REDACTED.sub(" ", redact(text)) for text in texts], topics)
     shown = []
     for topic, before, after in movements[:SHOWN]:
         rows = np.flatnonzero(topics == topic)
         rows = rows[rows < len(current)] if after > before else rows[rows >= len(current)]
         examples = _examples(rows, vectors, centers[topic], texts)
-        shown.append(
-            Cluster(redact(labels.get(topic, "")) or f"topic {topic}", round(before, 4), round(after, 4), examples)
-        )
+        shown.append(Cluster(labels.get(topic, f"topic {topic}"), round(before, 4), round(after, 4), examples))
     effect = sum(max(after - before, 0.0) for _, before, after in movements)
     return Movement(tuple(shown), round(min(effect, 1.0), 4))
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from analyzers.clusters import Movement, describe, explain
 from analyzers.config import DriftSection
@@ -57,11 +58,17 @@ class DriftJob:
         services = {(one.project, one.service) for one in series} | self._measured(store, until)
         budget = self._budget(len(services))
         decided = texts.decided("embedding")
-        decisions = sum(self._series(texts, one, decided.get(one), until, budget) for one in series)
-        if self._section.tabular and not self._stop.is_set():
-            decisions += self._tabular.run(store, sorted(services), until, budget.alpha, self._stop)
-        done = now if not self._stop.is_set() else until - timedelta(seconds=self._section.window_seconds)
-        store.write_progress([Progress("drift", done, decisions, 0)])
+        rounds = [partial(self._series, texts, one, decided.get(one), until, budget) for one in series]
+        if self._section.tabular:
+            rounds.append(partial(self._tabular.run, store, sorted(services), until, budget.alpha, self._stop))
+        decisions, error = 0, ""
+        for test in rounds:
+            try:
+                decisions += 0 if self._stop.is_set() else test()
+            except Exception as failure:  # noqa: BLE001  the other series must still be tested
+                log.exception("a drift test failed; its window is tried again")
+                error = f"{type(failure).__name__}: {' '.join(str(failure).split())[:200]}"
+        store.write_progress([Progress("drift", until, decisions, 0, error)])
 
     def _measured(self, store: AnalyzerStore, until: datetime) -> set[tuple[str, str]]:
         """(project, service) of all services with calls to measure."""

@@ -151,7 +151,7 @@ class TextStore:
             excluded_ends=[milliseconds(window.end) for window in held],
             limit=limit,
         )
-        vectors = np.array([row["vector"] for row in found], dtype=np.float32).reshape(len(found), -1)
+        vectors = np.array([row["vector"] for row in found], dtype=np.float32)
         return Sample(tuple((row["trace_id"], row["span_id"]) for row in found), vectors)
 
     def texts(self, series: Series, keys: Sequence[tuple[str, str]]) -> list[str]:

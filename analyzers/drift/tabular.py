@@ -164,7 +164,7 @@ def frame(calls: Sequence[Mapping[str, Any]], scores: Sequence[Mapping[str, Any]
         table[name] = [str(row[name] or "none") for row in calls]
     wide: dict[str, dict[tuple[str, str], float]] = {}
     for row in scores:
-        wide.setdefault(row["name"], {})[(row["trace_id"], row["span_id"])] = float(row["value"])
+        wide.setdefault(row["score"], {})[(row["trace_id"], row["span_id"])] = float(row["newest"])
     for name in sorted(wide):
         table[name] = np.array([wide[name].get(key, np.nan) for key in index], dtype=float)
     return table

@@ -141,10 +141,10 @@ LIMIT {limit:UInt32};
 
 -- name: tabular_scores
 -- Scores of the same sample of calls.
-SELECT trace_id, span_id, toString(name) AS name, argMax(value, scored_at) AS value
+SELECT trace_id, span_id, toString(scores.name) AS score, argMax(scores.value, scored_at) AS newest
 FROM scores
 WHERE project = {project:String} AND service = {service:String} AND source = 'scorer' AND target = 'span'
-  AND isNotNull(value) AND ts >= {since:DateTime64(3, 'UTC')} AND ts < {until:DateTime64(3, 'UTC')}
+  AND isNotNull(scores.value) AND ts >= {since:DateTime64(3, 'UTC')} AND ts < {until:DateTime64(3, 'UTC')}
   AND (trace_id, span_id) IN
   (
       SELECT trace_id, span_id
@@ -160,4 +160,4 @@ WHERE project = {project:String} AND service = {service:String} AND source = 'sc
       ORDER BY cityHash64(trace_id, span_id), trace_id, span_id
       LIMIT {limit:UInt32}
   )
-GROUP BY trace_id, span_id, name;
+GROUP BY trace_id, span_id, score;

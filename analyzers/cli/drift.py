@@ -1,0 +1,160 @@
+"""`leewatch drift`: the production drift test on two files."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from leewatch.contracts import Encoder, Vectors
+from leewatch.errors import InputError
+from leewatch.schema import DriftResult
+
+MOST_ROWS = 10_000
+"""Rows of a file that are compared; more are thinned out at random. The test's time grows with the square."""
+ENCODED_AT_ONCE = 256
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+def drift(
+    reference: Annotated[Path, typer.Option(help="JSONL file (.gz or plain) of what is normal")],
+    current: Annotated[Path, typer.Option(help="JSONL file (.gz or plain) to compare with it")],
+    field: Annotated[str, typer.Option(help="key of the text in each row")] = "text",
+    alpha: Annotated[float, typer.Option(min=1e-9, max=0.5, help="false-alarm probability of this test")] = 0.01,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the permutations")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+) -> None:
+    """Tests whether the texts of two files come from one distribution. Exit code 0 either way, 2 on bad input."""
+    texts = {"reference": read_texts(reference, field), "current": read_texts(current, field)}
+    result, words = compare(texts["reference"], texts["current"], alpha, seed)
+    if as_json:
+        print(json.dumps(to_json(result, words), ensure_ascii=False))
+    else:
+        show(result, words, Console())
+
+
+def compare(reference: list[str], current: list[str], alpha: float, seed: int) -> tuple[DriftResult, str]:
+    """(result with moved clusters when drifted, effect in words). Raises InputError when a sample is too small."""
+    from analyzers.clusters import describe, explain
+    from analyzers.drift.detector import SMALLEST_SAMPLE, PermutationDetector
+    from analyzers.encoder import create_encoder
+
+    for name, texts in (("--reference", reference), ("--current", current)):
+        if len(texts) < SMALLEST_SAMPLE:
+            raise InputError(f"{name} has {len(texts)} texts; a drift test needs at least {SMALLEST_SAMPLE}")
+    rng = np.random.default_rng(seed)
+    reference, current = thinned(reference, rng), thinned(current, rng)
+    before, after = encode(create_encoder(), reference, current)
+    result = PermutationDetector().test(before, after, alpha, seed)
+    if not result.drifted:
+        return result, ""
+    movement = explain(before, after, reference, current, seed)
+    return replace(result, clusters=movement.clusters, effect=movement.effect), describe(movement, "texts")
+
+
+def encode(encoder: Encoder, reference: list[str], current: list[str]) -> tuple[Vectors, Vectors]:
+    """Vectors of both lists, float32 (n, d) and (m, d), with a progress bar on stderr."""
+    texts = [*reference, *current]
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    parts = []
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("embedding texts", total=len(texts))
+        for start in range(0, len(texts), ENCODED_AT_ONCE):
+            part = texts[start : start + ENCODED_AT_ONCE]
+            parts.append(encoder.encode(part))
+            progress.advance(task, len(part))
+    vectors = np.concatenate(parts)
+    return vectors[: len(reference)], vectors[len(reference) :]
+
+
+def thinned(texts: list[str], rng: np.random.Generator) -> list[str]:
+    """At most MOST_ROWS of the texts, in their order."""
+    if len(texts) <= MOST_ROWS:
+        return texts
+    kept = np.sort(rng.choice(len(texts), MOST_ROWS, replace=False))
+    return [texts[int(row)] for row in kept]
+
+
+def read_texts(path: Path, field: str) -> list[str]:
+    """The non-empty texts under `field` of a JSONL file. Raises InputError that names file and line."""
+    texts = []
+    for number, line in enumerate(_lines(path), 1):
+        if not line.strip():
+            continue
+        try:
+            row = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise InputError(f"{path}:{number}: not JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise InputError(f"{path}:{number}: expected an object like {{{field!r}: ...}}, got a {type(row).__name__}")
+        if field not in row:
+            keys = ", ".join(sorted(row)) or "none"
+            raise InputError(
+                f"{path}:{number}: no key {field!r}; its keys are {keys}. Name the text's key with --field."
+            )
+        if row[field] is not None and not isinstance(row[field], str):
+            raise InputError(f"{path}:{number}: {field!r} must be a string, got {type(row[field]).__name__}")
+        if row[field] and row[field].strip():
+            texts.append(row[field])
+    return texts
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as raw:
+            zipped = raw.read(2) == GZIP_MAGIC
+        with gzip.open(path) if zipped else path.open("rb") as file:
+            yield from file
+    except (OSError, EOFError) as error:
+        raise InputError(f"cannot read {path}: {error}") from error
+
+
+def to_json(result: DriftResult, words: str) -> dict[str, Any]:
+    """The result as scripts read it."""
+    return {
+        "drifted": result.drifted,
+        "p_value": result.p_value,
+        "alpha": result.threshold,
+        "statistic": result.statistic,
+        "method": result.method,
+        "effect": result.effect,
+        "effect_text": words,
+        "n_reference": result.n_reference,
+        "n_current": result.n_current,
+        "clusters": [{**asdict(cluster), "examples": list(cluster.examples)} for cluster in result.clusters],
+    }
+
+
+def show(result: DriftResult, words: str, console: Console) -> None:
+    """Prints the result for a person."""
+    from analyzers.clusters import percent
+
+    verdict = "[bold red]drifted[/]" if result.drifted else "[bold green]no drift found[/]"
+    sign = "≤" if result.drifted else ">"
+    console.print(f"{verdict}: p = {result.p_value:.2g} {sign} {result.threshold:g}")
+    console.print(f"{result.n_current} texts against {result.n_reference}, {result.method}", markup=False)
+    if not result.drifted:
+        return
+    console.print(words or "No single topic moved enough to be named.", markup=False)
+    if not result.clusters:
+        return
+    table = Table("topic", "before", "now", "examples", show_lines=True)
+    for cluster in result.clusters:
+        shares = percent(cluster.reference_share), percent(cluster.current_share)
+        table.add_row(_plain(cluster.label), *shares, _plain("\n".join(cluster.examples)))
+    console.print(table)
+
+
+def _plain(text: str) -> str:
+    """The text with rich's markup made harmless."""
+    return text.replace("[", "\\[")

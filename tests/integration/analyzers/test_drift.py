@@ -1,0 +1,139 @@
+"""The job `drift` against a real store."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from analyzers.config import AnalyzersSection, DriftSection
+from analyzers.drift.job import DriftJob
+from analyzers.scoring import ScoringJob
+from analyzers.store import AnalyzerStore
+from analyzers.windows import aligned
+from leewatch.contracts import Vectors
+
+AddSpans = Callable[..., list[str]]
+WINDOW = 60
+BILLING = ["billing", "invoice", "refund", "payment", "charge", "card", "bank", "receipt"]
+TRAVEL = ["flight", "hotel", "beach", "airport", "luggage", "passport", "island", "cruise"]
+
+
+class WordEncoder:
+    """Unit vectors that are near each other when texts share words."""
+
+    model = "words"
+    dimension = 32
+
+    def encode(self, texts: list[str]) -> Vectors:
+        rows = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for word in text.split():
+                generator = np.random.default_rng(list(word.encode()))
+                generator = np.random.default_rng(list(word.encode()))
+                rows[row] += generator.standard_normal(self.dimension, dtype=np.float32)
+        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+
+
+def sentences(words: list[str], count: int, rng: np.random.Generator) -> list[tuple[str, str]]:
+    return [(" ".join(rng.choice(words, 4)), "sure, done") for _ in range(count)]
+
+
+@pytest.fixture
+def now() -> datetime:
+    return aligned(datetime.now(UTC), WINDOW)
+
+
+def analyze(client: Client, now: datetime, **options: object) -> None:
+    """Scores and tests as the role would at `now`, with windows of a minute."""
+    stop = threading.Event()
+    store = AnalyzerStore(client)
+    clock = lambda: datetime.now(UTC) + timedelta(seconds=1)  # noqa: E731
+    ScoringJob(AnalyzersSection(), WordEncoder(), [], clock, stop).run(store)
+    section = DriftSection.model_validate(
+        {
+            "window_seconds": WINDOW,
+            "lateness_seconds": 0,
+            "min_window": 50,
+            "min_reference": 200,
+            "permutations": 400,
+            **options,
+        }
+    )
+    DriftJob(section, WordEncoder.model, clock, stop).run(store)
+
+
+def baseline(add_spans: AddSpans, now: datetime, rng: np.random.Generator, service: str = "bot") -> None:
+    """Four healthy minutes before `now`, 100 calls each."""
+    for minute in range(4, 0, -1):
+        calls = sentences(BILLING, 100, rng)
+        durations = rng.gamma(4, 50, 100).tolist()
+        add_spans(calls, service, now - timedelta(minutes=minute), 0.5, durations=durations)
+
+
+def test_healthy_traffic_is_tested_and_not_flagged(client: Client, add_spans: AddSpans, now: datetime) -> None:
+    baseline(add_spans, now, np.random.default_rng(1))
+    analyze(client, now)
+    tested = client.query(
+        "SELECT kind, countIf(method != 'skipped'), countIf(drifted) FROM drift_results GROUP BY kind ORDER BY kind"
+    ).result_rows
+    assert tested[0][0] == "embedding"
+    assert tested[0][1] >= 2
+    assert tested[1][0] == "tabular"
+    assert tested[1][1] >= 2
+    assert all(flagged == 0 for _, _, flagged in tested)
+
+
+def test_a_new_topic_is_found_named_and_shown(client: Client, add_spans: AddSpans, now: datetime) -> None:
+    rng = np.random.default_rng(2)
+    baseline(add_spans, now - timedelta(minutes=1), rng)
+    calls = sentences(BILLING, 60, rng) + [(f"{text} me@example.com", "sure") for text, _ in sentences(TRAVEL, 40, rng)]
+    add_spans(calls, "bot", now - timedelta(minutes=1), 0.5, durations=rng.gamma(4, 50, 100).tolist())
+    analyze(client, now)
+    rows = client.query(
+        "SELECT window_end, p_value, threshold, effect, effect_text, clusters FROM drift_results FINAL "
+        "WHERE drifted AND field = 'prompt'"
+    ).result_rows
+    assert len(rows) == 1
+    window_end, p_value, threshold, effect, text, clusters = rows[0]
+    assert window_end.replace(tzinfo=UTC) == now
+    assert p_value <= threshold == pytest.approx(1 / (3 * 30 * 86400 / WINDOW))
+    assert 0.2 <= effect <= 0.6
+    assert "of prompts now come from topics that made up" in text
+    labels = " ".join(cluster["label"] for cluster in json.loads(clusters))
+    assert any(word in labels for word in TRAVEL)
+    assert "me@example.com" not in clusters
+    assert "[EMAIL]" in clusters
+
+
+def test_slower_answers_are_found_and_reported(client: Client, add_spans: AddSpans, now: datetime) -> None:
+    rng = np.random.default_rng(3)
+    baseline(add_spans, now - timedelta(minutes=1), rng)
+    durations = (rng.gamma(4, 50, 100) * 3).tolist()
+    add_spans(sentences(BILLING, 100, rng), "bot", now - timedelta(minutes=1), 0.5, durations=durations)
+    analyze(client, now)
+    rows = client.query("SELECT field, method, effect_text FROM drift_results FINAL WHERE drifted").result_rows
+    assert [(field, method) for field, method, _ in rows] == [("duration_ms", "evidently[ks]")]
+    assert rows[0][2].startswith("duration_ms: median ")
+    [(html,)] = client.query("SELECT html FROM drift_reports").result_rows
+    assert "duration_ms" in html
+
+
+def test_each_window_is_decided_once(client: Client, add_spans: AddSpans, now: datetime) -> None:
+    baseline(add_spans, now, np.random.default_rng(4))
+    analyze(client, now)
+    decisions = client.query("SELECT count() FROM drift_results").result_rows
+    analyze(client, now)
+    assert client.query("SELECT count() FROM drift_results").result_rows == decisions
+
+
+def test_too_few_rows_are_recorded_with_the_reason(client: Client, add_spans: AddSpans, now: datetime) -> None:
+    add_spans(sentences(BILLING, 60, np.random.default_rng(5)), "bot", now - timedelta(minutes=2), 0.5)
+    analyze(client, now, tabular=False)
+    rows = client.query("SELECT DISTINCT method, JSONExtractString(details, 'reason') FROM drift_results").result_rows
+    assert rows == [("skipped", "reference has 0 rows, 200 needed")]

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from analyzers.cli.drift import compare, read_texts, show, to_json
+from leewatch.errors import InputError
+from leewatch.schema import Cluster, DriftResult
+
+RESULT = DriftResult(
+    True,
+    0.0003,
+    0.01,
+    0.012,
+    "permutation",
+    "1",
+    0.12,
+    5000,
+    500,
+    (Cluster("visa [x], trip", 0.02, 0.14, ("one", "two")),),
+)
+
+
+def write(path: Path, *rows: object) -> Path:
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return path
+
+
+def test_texts_are_read_from_plain_and_zipped_files_alike(tmp_path: Path) -> None:
+    plain = write(tmp_path / "a.jsonl", {"text": "one"}, {"text": ""}, {"text": None}, {"text": "two"})
+    zipped = tmp_path / "b.jsonl.gz"
+    zipped.write_bytes(gzip.compress(plain.read_bytes()))
+    assert read_texts(plain, "text") == read_texts(zipped, "text") == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("{", r"rows.jsonl:2: not JSON"),
+        ("[1]", r"rows.jsonl:2: expected an object"),
+        ('{"prompt": "x"}', r"rows.jsonl:2: no key 'text'; its keys are prompt. Name the text's key with --field"),
+        ('{"text": 3}', r"rows.jsonl:2: 'text' must be a string, got int"),
+    ],
+)
+def test_a_bad_line_is_named_with_its_number(tmp_path: Path, line: str, fault: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f'{{"text": "fine"}}\n{line}\n')
+    with pytest.raises(InputError, match=fault):
+        read_texts(path, "text")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot read"):
+        read_texts(tmp_path / "absent.jsonl", "text")
+    torn = tmp_path / "torn.gz"
+    torn.write_bytes(gzip.compress(b'{"text": "x"}\n' * 99)[:30])
+    with pytest.raises(InputError, match="cannot read"):
+        read_texts(torn, "text")
+
+
+def test_too_few_texts_are_refused_before_the_model_is_loaded() -> None:
+    with pytest.raises(InputError, match="--current has 3 texts"):
+        compare(["text"] * 50, ["text"] * 3, 0.01, 0)
+
+
+def test_the_json_has_the_documented_keys() -> None:
+    found = to_json(RESULT, "14 % of texts now come from topics that made up 2 %")
+    assert {"drifted", "p_value", "statistic", "method", "effect", "n_reference", "n_current", "clusters"} <= set(found)
+    assert found["clusters"] == [
+        {"label": "visa [x], trip", "reference_share": 0.02, "current_share": 0.14, "examples": ["one", "two"]}
+    ]
+    json.dumps(found)
+
+
+def test_the_verdict_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
+    show(RESULT, "14 % of texts now come from topics that made up 2 %", Console(width=100))
+    printed = capsys.readouterr().out
+    for text in ("drifted", "p = 0.0003", "visa [x], trip", "14 %", "one"):
+        assert text in printed
