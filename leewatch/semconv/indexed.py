@@ -49,6 +49,8 @@ def entries(keys: str, values: str) -> str:
     leaf = f"transform({rest}, {quoted(list(_LEAVES))}, {list(_LEAVES.values())}, 0)"
     item = f"toUInt32OrZero(replaceRegexpOne(replaceRegexpOne(k, '{_PREFIX}', '\\\\3'), '{_NESTED}', '\\\\2'))"
     group = f"toUInt32(if({number} = 0, 0, {number} * {SLOTS} + {index}))"
+    known = f"match(k, '{_PREFIX}')"
+    keys, values = f"arrayFilter(k -> {known}, {keys})", f"arrayFilter((v, k) -> {known}, {values}, {keys})"
     return (
         f"arraySort(e -> e.1, arrayFilter(e -> e.1 > 0 AND e.2 > 0 AND e.1 % {SLOTS} < {MAX_ITEMS}, arrayMap((k, v) -> "
         f"(assumeNotNull({group}), toUInt8({leaf}), {item}, v), {keys}, {values})))"

@@ -1,7 +1,7 @@
 """SQL that turns messages of any family into one shape.
 
 A message is a tuple (role, content, calls Array(Tuple(id, name, arguments)), call_id, name, finish_reason, parts): `content` is the
-text parts joined by newlines, `parts` the raw JSON list of parts or ''. `json` renders it as
+text parts joined by newlines, `parts` the raw JSON list of parts when there are others than text, else ''. `json` renders it as
 `{"role","content","tool_calls":[{"id","name","arguments"}],"tool_call_id","name","finish_reason","parts"}` without empty members.
 """
 
@@ -17,6 +17,7 @@ _RAW = (
     "Array(Tuple(role String, content String, parts String, tool_calls String, tool_call_id String, id String, name String, "
     "finish_reason String))"
 )
+_SIMPLE = "Array(Tuple(role String, content String, name String, parts Array(Tuple(type String, content String)), finish_reason String))"
 _BLOCK = (
     "Array(Tuple(type String, text String, content String, id String, tool_call_id String, toolCallId String, tool_use_id String, "
     "name String, toolName String, arguments String, input String, args String, response String, result String, output String))"
@@ -68,8 +69,24 @@ def from_json(text: str, default_role: str) -> str:
     strings = f"if(startsWith({text}, '[\"'), JSONExtract({text}, 'Array(String)'), [{text}])"
     plain = f"arrayMap(s -> CAST(({default_role}, s, [], '', '', '', ''), '{MESSAGE_TYPE[6:-1]}'), {strings})"
     useful = "arrayExists(m -> m.2 != '' OR notEmpty(m.3) OR m.7 NOT IN ('', '[]') OR m.4 != '', ms)"
-    chosen = f"if({useful}, ms, {plain})"
-    return f"if({text} = '', CAST([], '{MESSAGE_TYPE}'), arrayMap(ms -> {chosen}, [{parsed}])[1])"
+    general = f"arrayMap(ms -> if({useful}, ms, {plain}), [{parsed}])[1]"
+    return f"multiIf({text} = '', CAST([], '{MESSAGE_TYPE}'), {_is_simple(text)}, {_simple(text, default_role)}, {general})"
+
+
+def _is_simple(text: str) -> str:
+    """SQL: whether it is the current conventions' list of messages with nothing but text parts."""
+    special = ["tool", "function", '"content":[', '"content": [']
+    texts_only = "m.4 = arrayFilter(p -> p.1 = 'text', m.4) AND (notEmpty(m.4) OR m.2 != '')"
+    return (
+        f"startsWith({text}, '[{{') AND NOT multiSearchAny({text}, {quoted(special)}) AND "
+        f"notEmpty(JSONExtract({text}, '{_SIMPLE}')) AND arrayAll(m -> {texts_only}, JSONExtract({text}, '{_SIMPLE}'))"
+    )
+
+
+def _simple(text: str, default_role: str) -> str:
+    content = "if(empty(m.4), m.2, if(length(m.4) = 1, m.4[1].2, arrayStringConcat(m.4.2, '\\n')))"
+    message = f"({role('m.1', default_role)}, {content}, [], '', m.3, {finish('m.5')}, '')"
+    return f"CAST(arrayMap(m -> {message}, JSONExtract({text}, '{_SIMPLE}')), '{MESSAGE_TYPE}')"
 
 
 def _listed(text: str) -> str:
@@ -111,7 +128,8 @@ def _with_blocks(m: str, b: str, default_role: str) -> str:
     calls = f"arrayConcat({calls_from_json(f'{m}.tool_calls')}, {from_blocks})"
     result_ids = f"arrayMap(x -> {first_of('x.id', 'x.tool_call_id', 'x.toolCallId', 'x.tool_use_id')}, {results})"
     call_id = f"if({m}.tool_call_id != '', {m}.tool_call_id, if(notEmpty({results}), {result_ids}[1], if({m}.role = 'tool', {m}.id, '')))"
-    parts = f"if(notEmpty({b}), {_small(first_of(f'{m}.parts', f'{m}.content'))}, '')"
+    only_text = f"length({b}) = length({text_blocks})"
+    parts = f"if(notEmpty({b}) AND NOT ({only_text}), {_small(first_of(f'{m}.parts', f'{m}.content'))}, '')"
     return (
         f"CAST(({role(f'{m}.role', default_role)}, {content}, {calls}, {call_id}, {m}.name, {finish(f'{m}.finish_reason')}, {parts}), "
         f"'{MESSAGE_TYPE[6:-1]}')"

@@ -56,6 +56,8 @@ def ingest_settings(signal: str) -> dict[str, str]:
         "async_insert": "0",
         "deduplicate_blocks_in_dependent_materialized_views": "1",
         "output_format_json_escape_forward_slashes": "0",
+        # Rows of one insert need no merging among themselves: that costs as much as writing them.
+        "optimize_on_insert": "0",
     }
 
 
