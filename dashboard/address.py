@@ -75,9 +75,10 @@ class Window:
         return (self.end - self.start).total_seconds()
 
     @property
-    def previous(self) -> Window:
-        """The window of the same length just before this one."""
-        return Window(self.start - (self.end - self.start), self.start, self.bucket)
+    def surroundings(self) -> Window:
+        """The window with twelve times its length before it and once after it: what shows one drift test in context."""
+        length = self.end - self.start
+        return Window(self.start - 12 * length, self.end + length, bucket_seconds(14 * self.seconds))
 
 
 def parse(query: Mapping[str, str]) -> tuple[View, tuple[str, ...]]:

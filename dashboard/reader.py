@@ -59,14 +59,12 @@ def _translated(error: ClickHouseError) -> Exception:
 
 def common(view: View, window: Window) -> dict[str, Any]:
     """The parameters that every windowed query takes. Times are ms since the epoch."""
-    return {
-        "project": view.project,
-        "service": view.service,
-        "model": view.model,
-        "start": _ms(window.start),
-        "end": _ms(window.end),
-        "bucket": window.bucket,
-    }
+    return {"project": view.project, "service": view.service, "model": view.model, **span_of(window)}
+
+
+def span_of(window: Window) -> dict[str, Any]:
+    """The parameters that say which time a query is about."""
+    return {"start": _ms(window.start), "end": _ms(window.end), "bucket": window.bucket}
 
 
 def _ms(moment: datetime) -> int:

@@ -37,11 +37,14 @@ def body(view: View, window: Window) -> None:
     layout.section("State", "The newest test of every service and field. Pick one for its detail.")
     layout.show(_states(states, view, picked))
     there = {**parameters, "service": picked["service"], "field": picked["field"]}
-    layout.section(f"{picked['service']} · {picked['field']}", _method_words(picked))
-    _timeline(there, view, window)
     tests = reader.rows("drift_windows", there)
-    if tests:
-        _detail(_test(tests, view), tests, replace(view, service=picked["service"], field=picked["field"]))
+    test = _test(tests, view) if tests else None
+    layout.section(f"{picked['service']} · {picked['field']}", _method_words(picked))
+    _timeline(
+        there, window.surroundings if view.start else window, test["window_end"] if test and view.start else view.at
+    )
+    if test:
+        _detail(test, tests, replace(view, service=picked["service"], field=picked["field"]))
 
 
 def _picked(view: View, states: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -92,8 +95,8 @@ def _states(states: Sequence[Mapping[str, Any]], view: View, picked: Mapping[str
     return table(columns, lines)
 
 
-def _timeline(parameters: Mapping[str, Any], view: View, window: Window) -> None:
-    frame = reader.frame("drift_timeline", parameters)
+def _timeline(parameters: Mapping[str, Any], window: Window, picked: datetime | None) -> None:
+    frame = reader.frame("drift_timeline", {**parameters, **reader.span_of(window)})
     if frame.empty:
         return
     frame["effect_percent"] = frame["largest_effect"] * 100
@@ -101,7 +104,7 @@ def _timeline(parameters: Mapping[str, Any], view: View, window: Window) -> None
     left, right = st.columns(2, gap="medium")
     with left:
         layout.chart(
-            "p-value", "smallest per bucket, against the threshold", charts.p_values(frame, shown, view.at), "p_values"
+            "p-value", "smallest per bucket, against the threshold", charts.p_values(frame, shown, picked), "p_values"
         )
     with right:
         layout.chart(

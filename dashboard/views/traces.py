@@ -24,7 +24,9 @@ def body(view: View, window: Window) -> None:
         trace.body(view)
         return
     _search(view, window)
-    page = st.session_state.get("lw_page", 0)
+    if st.session_state.get("lw_page_of") != view:
+        st.session_state["lw_page_of"], st.session_state["lw_page"] = view, 0
+    page = st.session_state["lw_page"]
     parameters = {
         **reader.common(view, window),
         **{name: getattr(view, name) for name in ("kind", "status", "session", "user", "score", "text")},
@@ -60,7 +62,7 @@ def _search(view: View, window: Window) -> None:
                 key="lw_minimum",
                 step=0.05,
                 width=120,
-                on_change=lambda: _changed(minimum=st.session_state["lw_minimum"]),
+                on_change=lambda: layout.update(minimum=st.session_state["lw_minimum"]),
             )
         _input("Session", "session", view, "session id", 150)
         _input("User", "user", view, "user id", 150)
@@ -74,13 +76,8 @@ def _input(label: str, name: str, view: View, hint: str, width: int) -> None:
         key=key,
         placeholder=hint,
         width=width,
-        on_change=lambda: _changed(**{name: st.session_state[key].strip()}),
+        on_change=lambda: layout.update(**{name: st.session_state[key].strip()}),
     )
-
-
-def _changed(**values: Any) -> None:
-    st.session_state["lw_page"] = 0
-    layout.update(**values)
 
 
 def _pager(page: int, more: bool) -> None:

@@ -197,7 +197,7 @@ SELECT
     count() AS tests,
     countIf(drift_results.drifted) AS drifted_tests
 FROM drift_results FINAL
-WHERE window_end >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND window_start < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
+WHERE window_end > fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND window_start < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
     AND segment_key = ''
     AND ({project:String} = '' OR project = {project:String})
     AND ({service:String} = '' OR service = {service:String})
@@ -216,7 +216,7 @@ SELECT
     max(drifted) AS any_drift,
     count() AS tests
 FROM drift_results FINAL
-WHERE window_end >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND window_start < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
+WHERE window_end > fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND window_start < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
     AND segment_key = '' AND service = {service:String} AND field = {field:String}
     AND ({project:String} = '' OR project = {project:String})
 GROUP BY bucket_start
@@ -226,7 +226,7 @@ ORDER BY bucket_start
 -- The latest tests of one service and field that can be looked at, newest first.
 SELECT *
 FROM drift_results FINAL
-WHERE window_end >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND window_start < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
+WHERE window_end > fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND window_start < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
     AND segment_key = '' AND service = {service:String} AND field = {field:String}
     AND ({project:String} = '' OR project = {project:String})
 ORDER BY window_end DESC

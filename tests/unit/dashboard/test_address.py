@@ -86,8 +86,12 @@ def test_a_rolling_window_ends_now_on_a_step_that_answers_can_be_cached_for() ->
     window = address.window(View(range="1h"), NOW)
     assert window.end == datetime(2026, 3, 2, 12, 0, 5, tzinfo=UTC)
     assert window.seconds == 3600
-    assert window.previous.end == window.start
-    assert window.previous.seconds == 3600
+
+
+def test_the_surroundings_of_a_window_hold_what_came_before_it() -> None:
+    window = address.window(View(range="1h"), NOW)
+    around = window.surroundings
+    assert (window.start - around.start, around.end - window.end) == (timedelta(hours=12), timedelta(hours=1))
 
 
 @given(st.floats(1, 10 * 365 * 86400))
