@@ -33,6 +33,7 @@ def spell_emoji(text: str) -> str:
 
 def plain(text: str) -> str:
     """Lower case, compatibility forms folded, addresses and user names out, letter runs cut to two, emoji spelled."""
+    text = text.encode("utf-8", "replace").decode("utf-8")  # unpaired surrogates cannot be hashed
     text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", spell_emoji(text))).lower()
     return _REPEATED.sub(r"\1\1", _ADDRESS.sub(" ", text))
 
