@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 FIRST_BACKOFF = 0.1
 LONGEST_BACKOFF = 5.0
+LAST_ATTEMPTS = 3
+"""Failures in a row after which a stopping writer leaves the rest to the next start."""
 IDLE_SECONDS = 0.5
 
 
@@ -53,6 +55,8 @@ class Writer:
     def stop(self, seconds: float) -> bool:
         """Delivers what is spooled for at most so long, then ends; the rest waits in the spool. True when all went."""
         self._stopping.set()
+        if self._thread.ident is None:
+            return not self._spool.waiting_segments
         self._thread.join(seconds)
         self._abandon.set()
         self._thread.join(1.0)
@@ -82,6 +86,8 @@ class Writer:
                 self._metrics.add(m.INSERT_FAILURES, signal=self.signal, reason="retryable")
                 if failures == 1 or failures % 20 == 0:
                     log.warning("%s wait in the spool, attempt %d: %s", self.signal, failures, error)
+                if self._stopping.is_set() and failures >= LAST_ATTEMPTS:
+                    self._abandon.set()
                 self._wait(backoff(failures, self._rng))
             except Exception:
                 # The boundary of this thread: whatever it is, the segment stays in the spool and is tried again.

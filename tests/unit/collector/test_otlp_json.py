@@ -60,7 +60,10 @@ def test_numbers_enums_and_bytes_come_in_every_allowed_spelling() -> None:
     assert values["number"].int_value == 7
     assert values["false"].WhichOneof("value") == "bool_value"
     assert values["bytes"].bytes_value == b"\x00\xff"
-    assert [value.WhichOneof("value") for value in values["list"].array_value.values] == ["double_value", "string_value"]
+    assert [value.WhichOneof("value") for value in values["list"].array_value.values] == [
+        "double_value",
+        "string_value",
+    ]
 
 
 @pytest.mark.parametrize("change", [{"traceId": "xyz"}, {"spanId": 7}, {"parentSpanId": "nothex"}, {"traceId": "00"}])

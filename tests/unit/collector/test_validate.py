@@ -30,7 +30,15 @@ def test_a_valid_request_is_stored_byte_for_byte() -> None:
 
 @pytest.mark.parametrize(
     ("trace_id", "span_id"),
-    [(b"", SPAN), (b"t" * 15, SPAN), (b"t" * 17, SPAN), (bytes(16), SPAN), (TRACE, b""), (TRACE, b"s" * 9), (TRACE, bytes(8))],
+    [
+        (b"", SPAN),
+        (b"t" * 15, SPAN),
+        (b"t" * 17, SPAN),
+        (bytes(16), SPAN),
+        (TRACE, b""),
+        (TRACE, b"s" * 9),
+        (TRACE, bytes(8)),
+    ],
 )
 def test_a_span_with_an_invalid_id_is_refused_alone(trace_id: bytes, span_id: bytes) -> None:
     verdict = check("traces", traces((TRACE, SPAN), (trace_id, span_id), (TRACE, b"u" * 8)))

@@ -1,0 +1,59 @@
+"""`leewatch bench`: reproducible measurements, JSON out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from collector.bench.ingest import Options, Result, measure
+
+app = typer.Typer(help="Reproducible measurements of this machine.", no_args_is_help=True)
+
+
+@app.callback()
+def bench() -> None:
+    """Reproducible measurements of this machine; each starts and ends what it needs, on free ports."""
+
+
+@app.command()
+def ingest(
+    seconds: Annotated[float, typer.Option(min=1, help="Time to send for.")] = 20.0,
+    http: Annotated[bool, typer.Option("--http", help="Send over OTLP/HTTP; else over gRPC.")] = False,
+    spans: Annotated[int, typer.Option(min=1, max=20000, help="Spans of each request.")] = 512,
+    senders: Annotated[int, typer.Option(min=1, max=64, help="Client processes.")] = 1,
+    in_flight: Annotated[int, typer.Option(min=1, max=256, help="Unanswered requests of each client.")] = 4,
+    output: Annotated[Path | None, typer.Option(help="File for the result as JSON.")] = None,
+) -> None:
+    """Measure spans/s from OTLP to queryable llm_spans, with a store and a collector of its own."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} acked spans queryable"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("ingest", total=1)
+        result = measure(
+            Options(seconds, http, spans, senders, in_flight),
+            lambda acked, queryable: progress.update(task, total=max(acked, 1), completed=queryable),
+        )
+    _report(result, console)
+    text = json.dumps(result.as_dict(), indent=2)
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text + "\n", encoding="utf-8")
+    typer.echo(text)
+
+
+def _report(result: Result, console: Console) -> None:
+    console.print(
+        f"{result.spans_per_second:,.0f} spans/s sustained ({result.spans:,} spans of {result.bytes_per_span:,.0f} "
+        f"bytes, {result.transport}), ack p50 {result.ack_ms['p50']} ms, p99 {result.ack_ms['p99']} ms, "
+        f"on {result.cores} cores at load {result.load_average_before} before"
+    )
