@@ -76,7 +76,11 @@ class Engine:
         return changed
 
     def deliver(self) -> None:
-        """Tells every channel what is due, and records each attempt right after it."""
+        """Tells every channel what is due, and records each attempt right after it.
+
+        Raises ClickHouseError when the database is away; what was told meanwhile is remembered and recorded later.
+        """
+        self._journal.catch_up()
         now = self._now()
         silences = self._journal.silences(now)
         for channel in self._channels:
@@ -172,9 +176,6 @@ class Engine:
         result = channel.notifier.send(message.notification(due.alerts, group), due.handle)
         now = self._now()
         attempt = channel.record(result, now)
-        self._journal.record_deliveries(
-            due.alerts, channel.name, now, result.ok, attempt, message.example(result.error), result.handle
-        )
         sent = self._sent[channel.name]
         for alert in due.alerts:
             before = sent.get(alert.fingerprint, Sent())
@@ -186,6 +187,9 @@ class Engine:
         level = logging.INFO if result.ok else logging.WARNING
         text = "told" if result.ok else f"not told (attempt {attempt}): {result.error}"
         log.log(level, "channel %s %s: %s (%s)", channel.name, text, due.alerts[0].title, due.reason)
+        self._journal.record_delivery(
+            due.alerts, channel.name, now, result.ok, attempt, message.example(result.error), result.handle
+        )
 
 
 def phase_key(alert: Alert) -> str:

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 MEMORY = timedelta(days=7)
 """How long a resolved alert and its deliveries are looked at; older ones are history."""
 ACK_DAYS = 30
+DELIVERY_COLUMNS = ("fingerprint", "channel", "state", "at", "ok", "attempt", "error", "handle", "title")
 
 
 class Journal:
@@ -29,6 +30,7 @@ class Journal:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._sql = queries.load("alerts")
+        self._unwritten: list[list[object]] = []
 
     def alerts(self, now: datetime) -> list[Alert]:
         """The newest state of every alert that is active or changed lately."""
@@ -81,13 +83,22 @@ class Journal:
             )
         return told
 
-    def record_deliveries(
+    def record_delivery(
         self, alerts: Sequence[Alert], channel: str, at: datetime, ok: bool, attempt: int, error: str, handle: str
     ) -> None:
-        """Appends one attempt to tell a channel of these alerts."""
-        columns = ("fingerprint", "channel", "state", "at", "ok", "attempt", "error", "handle", "title")
+        """Appends one attempt to tell a channel of these alerts.
+
+        Raises ClickHouseError when the database does not take it; it is kept and appended by `catch_up`.
+        """
         rows = [[a.fingerprint, channel, a.told_as, at, ok, attempt, error, handle, a.title] for a in alerts]
-        self._client.insert("deliveries", rows, column_names=columns)
+        self._unwritten.extend(rows)
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Appends the attempts that the database did not take. Raises ClickHouseError when it still does not."""
+        if self._unwritten:
+            self._client.insert("deliveries", self._unwritten, column_names=DELIVERY_COLUMNS)
+            self._unwritten = []
 
     def silences(self, now: datetime) -> list[Silence]:
         """Silences and acknowledgements that have not ended."""

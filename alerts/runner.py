@@ -64,9 +64,8 @@ def serve(settings: Settings, stop: Event, clock: Clock = utc_now) -> None:
                     due = _next_due(due, clock(), section.evaluate_seconds)
                 engine.deliver()
             except (StoreUnavailableError, ClickHouseError) as error:
-                # The engine is built anew: what it knew but could not record is read back or decided again.
+                # The engine stays: it knows what was told but not recorded, and tells nothing twice.
                 log.warning("waiting for the database: %s", str(error).splitlines()[0] if str(error) else error)
-                engine = None
                 stop.wait(RECONNECT_SECONDS)
                 continue
             stop.wait(_pause(engine, due, clock()))

@@ -4,6 +4,9 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
+from clickhouse_connect.driver.exceptions import OperationalError
+
 from alerts.journal import Journal
 from leewatch.testing.slack import Fault
 
@@ -187,3 +190,46 @@ def test_slack_down_rate_limiting_and_silent_is_retried_until_told_exactly_once(
     assert len(world.slack.messages) == 1
     attempts = world.client.query("SELECT attempt FROM deliveries ORDER BY at").result_rows
     assert [row[0] for row in attempts] == [1, 2, 3, 4]
+
+
+def test_a_database_that_is_away_after_the_message_was_sent_does_not_make_it_come_twice(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.start(rules=[TOXICITY])
+    breach(world)
+    insert = world.client.insert
+
+    def away(table: str, *arguments: Any, **options: Any) -> Any:
+        if table == "deliveries":
+            raise OperationalError("connection refused")
+        return insert(table, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.client, "insert", away)
+        with pytest.raises(OperationalError):
+            world.tick()
+    world.tick(1)
+    assert len(world.slack.messages) == 1
+    assert world.deliveries() == [("firing", True)]
+
+
+def test_alerts_of_one_group_share_a_message_that_follows_them(world: Any) -> None:
+    world.start(rules=[{**TOXICITY, "by": ["service", "model"]}])
+    breach(world, model="m1")
+    world.tick()
+    breach(world, model="m2")
+    world.tick(5)
+    (message,) = world.slack.messages
+    assert message.text.startswith("🔴 Toxic responses: support-bot, m1 (and 1 more)")
+    assert len(message.replies) == 1
+    assert world.deliveries() == [("firing", True)] * 3
+
+
+def test_since_is_when_the_breach_began_not_when_the_window_did(world: Any) -> None:
+    world.start(rules=[{**TOXICITY, "window_seconds": 600}])
+    world.spans(100, {"response.toxicity": lambda i: 0.01}, age_seconds=300)
+    breach(world)
+    world.tick()
+    since = world.client.query("SELECT toUnixTimestamp(min(since)) FROM alert_events").first_row[0]
+    began = (world.clock() - timedelta(seconds=26)).timestamp()
+    assert abs(since - began) <= 21
