@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from alerts import message
 from alerts.alert import fingerprint
 from alerts.lifecycle import Phase, advance
-from alerts.measure import Observation
+from alerts.observation import Observation
 from alerts.rules import Rule
 from alerts.verdict import NO_DATA
 

@@ -16,7 +16,8 @@ from alerts.channels import Channel
 from alerts.config import AlertsSection
 from alerts.journal import Journal
 from alerts.lifecycle import Phase, Step, advance
-from alerts.measure import Observation, observe
+from alerts.measure import observe
+from alerts.observation import Observation
 from alerts.route import Plan, Sent, Timing, plan
 from alerts.rules import Rule, shipped
 from alerts.verdict import NO_DATA

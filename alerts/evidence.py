@@ -9,7 +9,8 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from alerts import message
-from alerts.measure import Observation, Window, milliseconds, moment, selection, span
+from alerts.measure import milliseconds, moment, selection, span
+from alerts.observation import Observation, Window
 from alerts.onset import Bucket, onset
 from alerts.rules import QUANTILES, SCORES, SHARES, TOTALS, Rule
 from leewatch.storage import queries

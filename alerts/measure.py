@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 from clickhouse_connect.driver.client import Client
 
+from alerts.observation import DriftTest, Observation, Window
 from alerts.rules import QUANTILES, SCORES, TOTALS, Filter, Rule
-from alerts.verdict import Sample, Verdict, judge
+from alerts.verdict import Sample, judge, judge_drift
 from leewatch.schema import Cluster
 from leewatch.storage import queries
 
@@ -22,41 +22,6 @@ KNOWN_SECONDS = 86_400
 STALE_WINDOWS = 3
 """Windows without a drift test after which the last result no longer stands."""
 LEAF_KINDS = ("llm", "embedding", "reranker")
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Event time [start, end), UTC."""
-
-    start: datetime
-    end: datetime
-
-    def earlier(self, seconds: float) -> Window:
-        return Window(self.start - timedelta(seconds=seconds), self.end - timedelta(seconds=seconds))
-
-
-@dataclass(frozen=True, slots=True)
-class DriftTest:
-    """The newest drift test of a group."""
-
-    method: str
-    n_reference: int
-    n_current: int
-    p_value: float
-    threshold: float
-    effect: float
-    effect_text: str
-    clusters: tuple[Cluster, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One group of a rule in one window."""
-
-    labels: Mapping[str, str]
-    window: Window
-    verdict: Verdict
-    drift: DriftTest | None = None
 
 
 def observe(
@@ -201,10 +166,3 @@ def _drift_observation(
         clusters,
     )
     return Observation(labels, window, verdict, test)
-
-
-def judge_drift(rule: Rule, drifted: bool, effect: float, n: int, stale: bool) -> Verdict:
-    """The verdict on the newest drift test of a group: breached when it drifted by at least `min_effect`."""
-    if stale:
-        return Verdict("no_data", effect, n)
-    return Verdict("breached" if drifted and effect >= rule.min_effect else "clear", effect, n)

@@ -8,7 +8,7 @@ from typing import Literal, cast
 from urllib.parse import urlencode
 
 from alerts.alert import Alert
-from alerts.measure import DriftTest, Observation, Window
+from alerts.observation import DriftTest, Observation, Window
 from alerts.rules import QUANTILES, SHARES, Rule
 from leewatch.redact import redact
 from leewatch.schema import Notification

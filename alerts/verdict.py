@@ -70,6 +70,13 @@ def judge(rule: Rule, sample: Sample | None, earlier: Sample | None = None) -> V
     return Verdict("breached" if _beyond(bound, limit, rule.compare) else "uncertain", sample.value, sample.n, bound)
 
 
+def judge_drift(rule: Rule, drifted: bool, effect: float, n: int, stale: bool) -> Verdict:
+    """The verdict on the newest drift test of a group: breached when it drifted by at least `min_effect`."""
+    if stale:
+        return Verdict("no_data", effect, n)
+    return Verdict("breached" if drifted and effect >= rule.min_effect else "clear", effect, n)
+
+
 def _ratio(rule: Rule, sample: Sample, earlier: Sample | None, threshold: float) -> Verdict:
     if earlier is None or earlier.n < rule.min_samples or earlier.value == 0:
         return Verdict("no_data", sample.value, sample.n)

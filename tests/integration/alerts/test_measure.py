@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from alerts.measure import Observation, observe
+from alerts.measure import observe
+from alerts.observation import Observation
 from alerts.rules import Rule
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from alerts.backtest import MOST_STEPS, replay, times
-from alerts.measure import Observation, Window
+from alerts.observation import Observation, Window
 from alerts.rules import Rule
 from alerts.verdict import Verdict
 

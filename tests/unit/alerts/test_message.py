@@ -7,7 +7,7 @@ import pytest
 
 from alerts import message
 from alerts.alert import Alert
-from alerts.measure import DriftTest, Observation, Window
+from alerts.observation import DriftTest, Observation, Window
 from alerts.rules import Rule
 from alerts.verdict import Verdict
 from leewatch.schema import Cluster

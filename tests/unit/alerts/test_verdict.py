@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from alerts.measure import judge_drift
 from alerts.rules import Rule
-from alerts.verdict import Sample, judge
+from alerts.verdict import Sample, judge, judge_drift
 
 
 def rule(**keys: Any) -> Rule:
