@@ -9,6 +9,7 @@ import random
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import httpx
 import uvicorn
@@ -34,6 +35,8 @@ GRACE_SECONDS = 2.0
 """Time that requests under way get at shutdown; an ack takes milliseconds."""
 DRAIN_SECONDS = 5.0
 """Time that spooled segments get at shutdown; what is left waits durably for the next start."""
+FULL_SEGMENTS_ONLY = (float("inf"),)
+"""Writers that join in under load, one each: an insert keeps about one core of the database busy."""
 INSERT_TIMEOUT = httpx.Timeout(120.0, connect=2.0)
 
 
@@ -71,11 +74,12 @@ class Collector(Pages):
                 spool,
                 Delivery(name, spool, database, sql, self.metrics_registry),
                 self.metrics_registry,
-                self._section.flush_seconds,
-                lambda name=name: self._expire(name),  # type: ignore[misc]
+                flush_seconds,
+                partial(self._expire, name),
                 random.Random(),
             )
             for name, spool in self.spools.items()
+            for flush_seconds in (self._section.flush_seconds, *FULL_SEGMENTS_ONLY)
         ]
         self._listening = False
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -1,7 +1,7 @@
 """Durable append with group commit: one fsync answers every request that waited for it.
 
-A spool belongs to one signal. Any thread appends; one committer thread writes and syncs; one writer thread takes sealed
-segments, inserts them and settles them. A future that `append` returned resolves only after its record is on disk.
+A spool belongs to one signal. Any thread appends; one committer thread writes and syncs; writer threads take sealed
+segments, insert them and settle them. A future that `append` returned resolves only after its record is on disk.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 from collector.accounting import Checkpoint, Totals, of_segment, total
@@ -64,6 +65,8 @@ class Spool:
         self._open: Segment | None = None
         self._descriptor = -1
         self._waiting: deque[Segment] = deque()
+        self._taken: set[int] = set()
+        self._ageing = threading.Lock()
         self._settled: deque[Segment] = deque()
         self._checkpoint = Checkpoint.load(directory / CHECKPOINT)
         self._next = self._checkpoint.folded + 1
@@ -173,13 +176,17 @@ class Spool:
     # -- what the writer does -----------------------------------------------------------------------------------------
 
     def take(self, max_age: float, timeout: float) -> Segment | None:
-        """The oldest segment that is due: full, or its first record older than max_age seconds. It stays in the spool
-        until `settle`. None when there is none within `timeout` seconds."""
+        """The oldest segment that is due and that nobody took: full, or its first record older than max_age seconds.
+
+        It stays in the spool until `settle`. None when there is none within `timeout` seconds.
+        """
         deadline = time.monotonic() + timeout
         while True:
             with self._state:
-                if self._waiting:
-                    return self._waiting[0]
+                for segment in self._waiting:
+                    if segment.number not in self._taken:
+                        self._taken.add(segment.number)
+                        return segment
                 due = self._open.opened + max_age if self._open is not None else float("inf")
                 now = time.monotonic()
                 if due > now:
@@ -213,6 +220,7 @@ class Spool:
         with self._state:
             segment.settlement = settlement
             self._waiting.remove(segment)
+            self._taken.discard(segment.number)
             self._settled.append(segment)
             self._state.notify_all()
 
@@ -232,19 +240,27 @@ class Spool:
         While the spool is larger than max_bytes, payloads of the oldest settled segments are given up first; their
         counts and digests stay until keep_seconds have passed.
         """
-        gone = self._fold([segment for segment in list(self._settled) if self._expired(segment, keep_seconds)])
-        excess = self.disk_bytes - max_bytes
-        for segment in list(self._settled):
-            if excess <= 0:
-                break
-            if segment.requests:
-                before = segment.size
-                self._drop_payloads(segment)
-                excess -= before - segment.size
-        return gone
+        with self._ageing:
+            gone = self._fold(self._expired(keep_seconds))
+            excess = self.disk_bytes - max_bytes
+            for segment in list(self._settled):
+                if excess <= 0:
+                    break
+                if segment.requests:
+                    before = segment.size
+                    self._drop_payloads(segment)
+                    excess -= before - segment.size
+            return gone
 
-    def _expired(self, segment: Segment, keep_seconds: float) -> bool:
-        return segment.settlement is not None and self._wall() - segment.settlement.at >= keep_seconds
+    def _expired(self, keep_seconds: float) -> list[Segment]:
+        """Segments to be deleted, oldest first, up to the first that is not settled or not old enough.
+
+        Segments may be settled out of order, and the checkpoint knows no gaps.
+        """
+        with self._state:
+            ordered = sorted(self._segments(), key=lambda segment: segment.number)
+        due = self._wall() - keep_seconds
+        return list(takewhile(lambda s: s.settlement is not None and s.settlement.at <= due, ordered))
 
     def _fold(self, segments: list[Segment]) -> list[bytes]:
         """Moves the totals of these (the oldest, in order) to the checkpoint, then deletes their files."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable
 
 from collector import metrics as m
@@ -17,6 +18,10 @@ log = logging.getLogger(__name__)
 
 FIRST_BACKOFF = 0.1
 LONGEST_BACKOFF = 5.0
+PACE = 3.0
+LONGEST_AGE = 5.0
+"""While inserts are slow, a segment fills for PACE times as long as the last one took, at most so many seconds:
+an insert has a fixed cost, and many small ones would eat the machine."""
 LAST_ATTEMPTS = 3
 """Failures in a row after which a stopping writer leaves the rest to the next start."""
 IDLE_SECONDS = 0.5
@@ -34,13 +39,17 @@ class Writer:
         expire: Callable[[], None],
         rng: random.Random,
     ) -> None:
-        """expire: called now and then, at most once per segment; deletes what is no longer needed."""
+        """flush_seconds: age at which a segment is taken; inf: only full ones.
+
+        expire: called now and then, at most once per segment; deletes what is no longer needed.
+        """
         self._spool = spool
         self._delivery = delivery
         self._metrics = metrics
         self._flush_seconds = flush_seconds
         self._expire = expire
         self._rng = rng
+        self._took_seconds = 0.0
         self._stopping = threading.Event()
         self._abandon = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"writer-{spool.signal}", daemon=True)
@@ -64,19 +73,24 @@ class Writer:
 
     def _run(self) -> None:
         while not self._abandon.is_set():
-            segment = self._spool.take(self._flush_seconds, 0.0 if self._stopping.is_set() else IDLE_SECONDS)
+            segment = self._spool.take(self._age(), 0.0 if self._stopping.is_set() else IDLE_SECONDS)
             if segment is not None:
                 self._deliver(segment)
             elif self._stopping.is_set():
                 return
             self._expire()
 
+    def _age(self) -> float:
+        return max(self._flush_seconds, min(PACE * self._took_seconds, LONGEST_AGE))
+
     def _deliver(self, segment: Segment) -> None:
         clean = not segment.recovered
         failures = 0
         while not self._abandon.is_set():
             try:
+                started = time.perf_counter()
                 self._delivery.deliver(segment, clean)
+                self._took_seconds = time.perf_counter() - started
                 if failures:
                     log.info("batch %s stored after %d failures", segment.batch, failures)
                 return

@@ -219,3 +219,22 @@ def test_a_second_collector_on_the_same_directory_is_told_so(tmp_path: Path) -> 
         lock_directory(tmp_path / "spool", tmp_path)
     os.close(held)
     os.close(lock_directory(tmp_path / "spool", tmp_path))
+
+
+def test_segments_settled_out_of_order_are_deleted_in_order(tmp_path: Path) -> None:
+    clock = Clock()
+    spool = Spool(tmp_path, "traces", 1, wall=clock)
+    for digest in (1, 2):
+        spool.append(record(5, digest), b"x").result(5)
+    first, second = spool.take(0, 1), spool.take(0, 1)
+    assert first is not None
+    assert second is not None
+    assert spool.take(0, 0) is None
+    spool.settle(second, 5, 0)
+    clock.now += 601
+    assert spool.expire(600, 1 << 30) == []
+    spool.settle(first, 5, 0)
+    clock.now += 601
+    assert [digest[-1] for digest in spool.expire(600, 1 << 30)] == [1, 2]
+    assert spool.totals() == Totals(received=10, stored=10)
+    spool.close()
