@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO
@@ -21,25 +22,26 @@ class DataFile:
     def __init__(self, scratch: Path, disk: Path) -> None:
         self.path = scratch
         self._disk = disk
-        self._file: BinaryIO = scratch.open("wb")
+        self._file: BinaryIO | None = None
         self._size = 0
 
     def write(self, data: bytes) -> None:
+        if self._file is None:
+            self._file = self.path.open("wb")
         self._file.write(data)
         self._size += len(data)
         if self._size > MAX_SHARED_BYTES and self.path != self._disk:
             self._move()
 
     def _move(self) -> None:
-        import shutil
-
-        self._file.close()
+        self.close()
         shutil.move(self.path, self._disk)
         self.path = self._disk
         self._file = self._disk.open("ab")
 
     def close(self) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def remove(self) -> None:
         self.close()

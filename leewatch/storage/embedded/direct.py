@@ -43,9 +43,8 @@ class DirectDatabase:
         values = {name: _written(value) for name, value in (parameters or {}).items()}
         job = Job(self._engine, Work(parse(text), database or self._database, "JSONCompactEachRow", {}, values))
         try:
-            job.start()
-            pieces = []
-            while (piece := job.step()) is not None:
+            pieces = job.begin()
+            while not job.closed and (piece := job.step()) is not None:
                 pieces.append(piece)
             return b"".join(pieces)
         finally:

@@ -33,6 +33,7 @@ STREAMED = {
     *("JSONEachRow", "JSONLines", "NDJSON", "JSONCompactEachRow", "JSONStringsEachRow", "LineAsString"),
 }
 _FILE_CHUNK = 1 << 20
+_FIRST_BYTES = 256 * 1024
 _NOT_STREAMED = "Streaming query is not supported"
 
 
@@ -138,9 +139,9 @@ class Engine:
 
 
 class Job:
-    """One query from start to end: `start`, then `step` until it gives None, then `close`, from any thread in turn.
+    """One query from start to end: `begin`, then `step` until it gives None, then `close`, from any thread in turn.
 
-    `start` and `step` raise QueryError. `kill` may be called meanwhile from another thread.
+    `begin` and `step` raise QueryError. `kill` may be called meanwhile from another thread.
     """
 
     def __init__(self, engine: Engine, work: Work) -> None:
@@ -153,11 +154,26 @@ class Job:
         self._file: Any = None
         self._path: Path | None = None
         self._killed = False
+        self.closed = False
         self._lock = threading.Lock()
         self._clean = work.statement.plain and not work.settings and not work.session
 
-    def start(self) -> None:
-        """Begins the query; the statement of an INSERT or of DDL is done when this returns."""
+    def begin(self) -> list[bytes]:
+        """The first 256 KB of the answer. A query that has no more, as most, is closed: one turn on one thread."""
+        self._start()
+        pieces: list[bytes] = []
+        size = 0
+        while size < _FIRST_BYTES:
+            piece = self.step()
+            if piece is None:
+                self.close()
+                break
+            pieces.append(piece)
+            size += len(piece)
+        return pieces
+
+    def _start(self) -> None:
+        """Sends the query; the statement of an INSERT or of DDL is done when this returns."""
         with self._lock:
             self._handle = self._engine.take(self._work.database, self._clean)
             if self._killed:
@@ -234,14 +250,16 @@ class Job:
         return result.bytes() or None
 
     def kill(self) -> None:
-        """Makes a running `start` or `step` end early."""
+        """Makes a running `begin` or `step` end early."""
         self._killed = True
-        if self._handle is not None:
-            self._engine.kill(self._handle.tag)
+        handle = self._handle
+        if handle is not None:
+            self._engine.kill(handle.tag)
 
     def close(self) -> None:
         """Frees handle and files. Waits for a step that still runs."""
         with self._lock:
+            self.closed = True
             if self._file is not None:
                 self._file.close()
             for path in (self._path, self._work.data):

@@ -88,14 +88,17 @@ class QueryEndpoint:
         job = Job(self._engine, asked.work)
         gone = asyncio.create_task(_disconnect(receive))
         try:
-            await self._step(job, job.start, gone)
+            beginning = await self._step(job, job.begin, gone)
             answer.expect(asked, job)
-            while (piece := await self._step(job, job.step, gone)) is not None:
+            for piece in beginning:
                 await answer.add(piece)
+            while not job.closed and (further := await self._step(job, job.step, gone)) is not None:
+                await answer.add(further)
             await answer.end()
         finally:
             gone.cancel()
-            await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._workers, job.close))
+            if not job.closed:
+                await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._workers, job.close))
 
     async def _step(self, job: Job, act: Callable[[], T], gone: asyncio.Task[None]) -> T:
         """The result of `act` on a worker thread; stops the query and raises _GoneError when the client leaves."""
