@@ -80,10 +80,15 @@ def _kind() -> str:
     )
     tool = f"if({value('tool_name')} != '' OR {value('tool_call_id')} != '' OR {value('mcp_method')} = 'tools/call', 'tool', '')"
     guard = f"if({value('guard')} != '', 'guardrail', '')"
+    # Instrumentations of 2024 named neither operation nor model in some spans; provider and content or usage tell them.
+    content = " OR ".join(
+        f"{value(field)} != ''" for field in ("input_structured", "input_tokens", "output_structured")
+    )
+    exchange = f"({value('provider')} != '' AND ({content}))"
     langfuse, openinference, genai, traceloop, request_type = ruled
     return first_of(
         langfuse, langfuse_llm, openinference, genai, unknown_operation, traceloop, request_type, aisdk, tool, guard,
-        f"if({is_vector}, {vector}, '')", f"if({has_model}, 'llm', 'other')",
+        f"if({is_vector}, {vector}, '')", f"if({has_model} OR {exchange}, 'llm', 'other')",
     )  # fmt: skip
 
 

@@ -1,4 +1,5 @@
 -- Tables that Leewatch reads: spans, content, embeddings, scores, drift, alerts, operations. All times are UTC.
+-- Retention counts from receipt, not from the time of the event: imported history must not expire on arrival.
 
 -- One narrow typed row per LLM span. Lists and charts read only this.
 CREATE TABLE llm_spans
@@ -79,7 +80,7 @@ CREATE TABLE llm_spans
 ENGINE = ReplacingMergeTree(ingested_at)
 PARTITION BY toDate(ts)
 ORDER BY (project, service, toStartOfHour(ts), trace_id, span_id)
-TTL toDateTime(ts) + INTERVAL 400 DAY
+TTL toDateTime(received_at) + INTERVAL 400 DAY
 SETTINGS non_replicated_deduplication_window = 1000;
 
 -- Full content of a span: from its attributes and span events, and from log records, in any order of arrival.
@@ -109,7 +110,7 @@ CREATE TABLE llm_content
 )
 ENGINE = CoalescingMergeTree
 ORDER BY (project, trace_id, span_id)
-TTL toDateTime(ts) + INTERVAL 400 DAY
+TTL toDateTime(ingested_at) + INTERVAL 400 DAY
 SETTINGS non_replicated_deduplication_window = 1000;
 
 -- USD per token by provider and model as they stand in llm_spans, valid from a date.
@@ -142,7 +143,7 @@ CREATE TABLE embeddings
 ENGINE = ReplacingMergeTree(created_at)
 PARTITION BY toYYYYMM(ts)
 ORDER BY (project, service, field, model, ts, trace_id, span_id)
-TTL toDateTime(ts) + INTERVAL 400 DAY
+TTL toDateTime(created_at) + INTERVAL 400 DAY
 SETTINGS non_replicated_deduplication_window = 1000;
 
 CREATE TABLE scores
@@ -171,7 +172,7 @@ CREATE TABLE scores
 ENGINE = ReplacingMergeTree(scored_at)
 PARTITION BY toYYYYMM(ts)
 ORDER BY (project, service, name, toStartOfHour(ts), trace_id, span_id, scorer)
-TTL toDateTime(ts) + INTERVAL 400 DAY
+TTL toDateTime(scored_at) + INTERVAL 400 DAY
 SETTINGS non_replicated_deduplication_window = 1000;
 
 -- Every drift test ever run, embedding or tabular, drifted or not.
