@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import signal
@@ -24,6 +23,9 @@ from playwright.sync_api import Browser, sync_playwright
 from leewatch.config import Settings
 from leewatch.storage.client import connect
 
+sys.path.insert(0, str(Path(__file__).parent))
+import seed
+
 _ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -33,20 +35,6 @@ _ARGUMENTS = (
     "--no-first-run",
 )
 _READY_SECONDS = 40
-
-
-def _seed_module() -> Any:
-    path = Path(__file__).with_name("seed.py")
-    spec = importlib.util.spec_from_file_location("leewatch_browser_seed", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-seed_module = _seed_module()
 
 
 @dataclass
@@ -125,7 +113,7 @@ def seeded(store: Settings) -> Any:
     )
     for (name,) in filled.result_rows:
         client.command(f"TRUNCATE TABLE `{name}`")
-    rows = seed_module.seed(client, datetime.now(UTC))
+    rows = seed.seed(client, datetime.now(UTC))
     client.close()
     return rows
 
