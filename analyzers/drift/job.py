@@ -65,7 +65,7 @@ class DriftJob:
         for test in rounds:
             try:
                 decisions += 0 if self._stop.is_set() else test()
-            except Exception as failure:  # noqa: BLE001  the other series must still be tested
+            except Exception as failure:
                 log.exception("a drift test failed; its window is tried again")
                 error = f"{type(failure).__name__}: {' '.join(str(failure).split())[:200]}"
         store.write_progress([Progress("drift", until, decisions, 0, error)])

@@ -16,28 +16,13 @@ from analyzers.drift.job import DriftJob
 from analyzers.scoring import ScoringJob
 from analyzers.store import AnalyzerStore
 from analyzers.windows import aligned
-from leewatch.contracts import Vectors
+from leewatch.testing.encoder import HashingEncoder
 
 AddSpans = Callable[..., list[str]]
 WINDOW = 60
+ENCODER = HashingEncoder(32)
 BILLING = ["billing", "invoice", "refund", "payment", "charge", "card", "bank", "receipt"]
 TRAVEL = ["flight", "hotel", "beach", "airport", "luggage", "passport", "island", "cruise"]
-
-
-class WordEncoder:
-    """Unit vectors that are near each other when texts share words."""
-
-    model = "words"
-    dimension = 32
-
-    def encode(self, texts: list[str]) -> Vectors:
-        rows = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        for row, text in enumerate(texts):
-            for word in text.split():
-                generator = np.random.default_rng(list(word.encode()))
-                generator = np.random.default_rng(list(word.encode()))
-                rows[row] += generator.standard_normal(self.dimension, dtype=np.float32)
-        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
 
 
 def sentences(words: list[str], count: int, rng: np.random.Generator) -> list[tuple[str, str]]:
@@ -54,7 +39,7 @@ def analyze(client: Client, now: datetime, **options: object) -> None:
     stop = threading.Event()
     store = AnalyzerStore(client)
     clock = lambda: datetime.now(UTC) + timedelta(seconds=1)  # noqa: E731
-    ScoringJob(AnalyzersSection(), WordEncoder(), [], clock, stop).run(store)
+    ScoringJob(AnalyzersSection(), ENCODER, [], clock, stop).run(store)
     section = DriftSection.model_validate(
         {
             "window_seconds": WINDOW,
@@ -65,7 +50,7 @@ def analyze(client: Client, now: datetime, **options: object) -> None:
             **options,
         }
     )
-    DriftJob(section, WordEncoder.model, clock, stop).run(store)
+    DriftJob(section, ENCODER.model, clock, stop).run(store)
 
 
 def baseline(add_spans: AddSpans, now: datetime, rng: np.random.Generator, service: str = "bot") -> None:

@@ -12,28 +12,17 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 from clickhouse_connect.driver.client import Client
 
 from analyzers.config import AnalyzersSection
 from analyzers.scoring import ScoringJob
 from analyzers.store import AnalyzerStore
 from leewatch.config import Settings
-from leewatch.contracts import Encoder, Vectors
+from leewatch.contracts import Encoder
 from leewatch.schema import Score, SpanTexts
+from leewatch.testing.encoder import HashingEncoder
 
 AddSpans = Callable[..., list[str]]
-
-
-class LengthEncoder:
-    """A vector from the length of a text: unit length, dimension 2."""
-
-    model = "length"
-    dimension = 2
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        angles = np.array([len(text) / 100 for text in texts], dtype=np.float32)
-        return np.stack([np.cos(angles), np.sin(angles)], axis=1).reshape(len(texts), 2)
 
 
 class LengthScorer:
@@ -57,7 +46,7 @@ class LengthScorer:
 def job(
     *scorers: LengthScorer, clock: Callable[[], datetime] = lambda: datetime.now(UTC), **options: float
 ) -> ScoringJob:
-    return ScoringJob(AnalyzersSection.model_validate(options), LengthEncoder(), scorers, clock, threading.Event())
+    return ScoringJob(AnalyzersSection.model_validate(options), HashingEncoder(2), scorers, clock, threading.Event())
 
 
 def test_every_llm_span_gets_its_scores_and_embeddings_once(client: Client, add_spans: AddSpans) -> None:
@@ -172,7 +161,7 @@ class Slow(test_scoring.LengthScorer):
 analyzers = {"batch_size": 10, "interval_seconds": 0.1}
 settings = load(data=Path(sys.argv[1]), environment={},
                 overrides={"store": {"port": int(sys.argv[2])}, "analyzers": analyzers})
-serve(settings, test_scoring.LengthEncoder(), [Slow()])
+serve(settings, test_scoring.HashingEncoder(2), [Slow()])
 """
 
 

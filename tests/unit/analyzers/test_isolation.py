@@ -2,21 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 
 from analyzers.isolation import FAILED, PROBE, Attempts, score_isolated
-from leewatch.contracts import Encoder, Vectors
+from leewatch.contracts import Encoder
 from leewatch.schema import Score, SpanTexts
 from leewatch.testing.clock import FixedClock
-
-
-class NoEncoder:
-    model = "none"
-    dimension = 1
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        return np.zeros((len(texts), 1), dtype=np.float32)
+from leewatch.testing.encoder import HashingEncoder
 
 
 class Fussy:
@@ -39,23 +31,23 @@ def spans(count: int) -> list[SpanTexts]:
 
 
 def test_only_the_rows_at_fault_get_no_value() -> None:
-    results = score_isolated(Fussy("3", "11"), spans(17), NoEncoder())
+    results = score_isolated(Fussy("3", "11"), spans(17), HashingEncoder(2))
     assert [index for index, [score] in enumerate(results) if score.value is None] == [3, 11]
     assert results[3][0].reason == FAILED
 
 
 def test_a_scorer_that_fails_on_a_harmless_span_is_broken_itself() -> None:
     with pytest.raises(ValueError, match="refused"):
-        score_isolated(Fussy("3", PROBE.id), spans(8), NoEncoder())
+        score_isolated(Fussy("3", PROBE.id), spans(8), HashingEncoder(2))
 
 
 def test_a_wrong_number_of_results_is_a_failure() -> None:
-    results = score_isolated(Fussy(short=True), spans(2), NoEncoder())
+    results = score_isolated(Fussy(short=True), spans(2), HashingEncoder(2))
     assert [score.reason for [score] in results] == [FAILED, FAILED]
 
 
 def test_no_span_needs_no_call() -> None:
-    assert score_isolated(Fussy("0"), [], NoEncoder()) == []
+    assert score_isolated(Fussy("0"), [], HashingEncoder(2)) == []
 
 
 def test_a_failing_scorer_is_tried_at_growing_intervals() -> None:
