@@ -41,10 +41,11 @@ _PLEASANT = (
     r"thank(?:s| you)\b.*",
     r"you'?re (?:very )?welcome\b.*",
     r"(?:i )?hope (?:this|that) helps?\b.*",
-    r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening))\b.{0,40}",
+    r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening))\b(?:[ ,]+(?!i\b|do\b|did\b|are\b|have\b)[\w.]+){0,3}\W*",
     r"(?:great|good) question\b.*",
     r"(?:sure|of course|certainly)\b.{0,20}",
-    r"(?:is there|do you have|if you have|should you have)\b.*(?:anything|any (?:other|more|further)|questions?)\b.*",
+    r"(?:is there|do you have|if you have|should you have)\b.*"
+    r"(?:anything else|any (?:other|more|further)|questions)\b.*",
     r"feel free to\b.*",
     r"(?:best|kind|warm) regards\b.*",
     r"have a (?:great|nice|good|lovely)\b.*",

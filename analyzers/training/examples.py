@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzers.rows import read_rows
-from analyzers.training.sources import Source
+from analyzers.training.composed import refusal_answers
+from analyzers.training.sources import COMPOSED, Source
 from leewatch.schema import SpanTexts
 
 HELD_OUT = 0.3
@@ -35,11 +36,7 @@ class Examples:
 
 def load_examples(source: Source, data: Path) -> Examples:
     """The labelled rows of a source below the data directory. Raises InputError when the file cannot be read."""
-    rows = list(read_rows(str(data / source.file), text_field="response" if source.field == "text" else ""))
-    labelled = [row for row in rows if source.benign or row.label is not None]
-    field = "prompt" if source.field == "prompt" else "response"
-    kept = [(row.texts, getattr(row.texts, field), 0 if source.benign else row.label) for row in labelled]
-    kept = [item for item in kept if item[1]]
+    kept = _composed() if source.file == COMPOSED else _labelled(source, data)
     if len(kept) > source.limit:
         kept = sorted(kept, key=lambda item: stable_hash(item[1]))[: source.limit]
     judged = [text for _, text, _ in kept]
@@ -50,6 +47,17 @@ def load_examples(source: Source, data: Path) -> Examples:
     )
     labels = np.array([label for _, _, label in kept], dtype=np.int64)
     return Examples(source, tuple(span for span, _, _ in kept), tuple(judged), tuple(groups), labels, held_out(groups))
+
+
+def _labelled(source: Source, data: Path) -> list[tuple[SpanTexts, str, int | None]]:
+    field = "prompt" if source.field == "prompt" else "response"
+    rows = read_rows(str(data / source.file), text_field="response" if source.field == "text" else "")
+    kept = [(row.texts, getattr(row.texts, field), 0 if source.benign else row.label) for row in rows]
+    return [(span, text, label) for span, text, label in kept if text and label is not None]
+
+
+def _composed() -> list[tuple[SpanTexts, str, int | None]]:
+    return [(SpanTexts(str(i), response=text), text, label) for i, (text, label) in enumerate(refusal_answers())]
 
 
 def held_out(groups: Sequence[str]) -> npt.NDArray[np.bool_]:

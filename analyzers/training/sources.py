@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+COMPOSED = "composed"
+"""In the place of a file: the texts of `analyzers.training.composed`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -50,17 +53,18 @@ SOURCES: Mapping[str, tuple[Source, ...]] = {
     "hallucination": (
         _grounded("begin_wow", "CC-BY-4.0"),
         _grounded("begin_cmudog", "CC-BY-4.0"),
-        _grounded("faithdial_audit", "MIT"),
-        _grounded("halueval_qa", "MIT", 0.1),
-        _grounded("summedits_news", "Apache-2.0", 0.3),
-        _grounded("summedits_podcast", "Apache-2.0", 0.3),
-        _grounded("summedits_qmsumm", "Apache-2.0", 0.3),
-        _grounded("summedits_sales_call", "Apache-2.0", 0.3),
-        _grounded("summedits_samsum", "Apache-2.0", 0.3),
-        _grounded("summedits_scitldr", "Apache-2.0", 0.3),
+        _grounded("faithdial_audit", "MIT", 0.5),
+        _grounded("halueval_qa", "MIT", 0.05),
+        _grounded("summedits_news", "Apache-2.0", 0.1),
+        _grounded("summedits_podcast", "Apache-2.0", 0.1),
+        _grounded("summedits_qmsumm", "Apache-2.0", 0.1),
+        _grounded("summedits_sales_call", "Apache-2.0", 0.1),
+        _grounded("summedits_samsum", "Apache-2.0", 0.1),
+        _grounded("summedits_scitldr", "Apache-2.0", 0.1),
     ),
     "refusal": (
         Source("refusal/gptfuzz_responses.jsonl.gz", "MIT", "response", "prompt"),
+        Source(COMPOSED, "Apache-2.0", "response", limit=700, weight=0.7),
         Source("drift/self_instruct_responses.jsonl.gz", "Apache-2.0", "text", benign=True),
         Source("hallucination/begin_wow.jsonl.gz", "CC-BY-4.0", "response", "context", benign=True, limit=500),
         Source("hallucination/faithdial_audit.jsonl.gz", "MIT", "response", "context", benign=True, limit=300),
