@@ -45,7 +45,7 @@ def demo(
 
     say(f"seed {number} (repeat with --seed {number}); injecting: {inject}")
     with ExitStack() as stack:
-        settings = _settings(stack, number)
+        settings = _settings(stack)
         log = stack.enter_context((settings.data / "demo.log").open("a", encoding="utf-8", buffering=1))
         supervisor = Supervisor(settings, sink=lambda role, line: print(f"{role:<9} | {line}", file=log))
         stop_on_signals(supervisor)
@@ -66,12 +66,12 @@ def demo(
             conductor.watch()
 
 
-def _settings(stack: ExitStack, seed: int) -> Settings:
+def _settings(stack: ExitStack) -> Settings:
     """Settings of a fresh installation, in `--data DIR` or in a temporary directory that is removed at the end."""
     given = os.environ.get(DATA_VARIABLE)
     data = Path(given) if given else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="leewatch-demo-")))
     os.environ[DATA_VARIABLE] = str(data)
-    os.environ[CONFIG_VARIABLE] = str(installation.write(data, seed))
+    os.environ[CONFIG_VARIABLE] = str(installation.write(data))
     return config.load()
 
 

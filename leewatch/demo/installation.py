@@ -13,10 +13,10 @@ WINDOW_SECONDS = 30
 LATENESS_SECONDS = 4
 REFERENCE_HOURS = 4
 
-RULE_DEFAULTS: dict[str, Any] = {"window_seconds": WINDOW_SECONDS, "min_samples": 30}
+RULE_DEFAULTS: dict[str, Any] = {"window_seconds": WINDOW_SECONDS, "min_samples": 30, "resolve_seconds": 10}
 
 
-def configuration(seed: int) -> dict[str, dict[str, Any]]:
+def configuration() -> dict[str, dict[str, Any]]:
     """Sections of `leewatch.yaml` for a demonstration; ports are free at the time of the call.
 
     Time is compressed: a window of 30 s stands for the hour of a real installation, so the false-alarm budget is given
@@ -37,9 +37,13 @@ def configuration(seed: int) -> dict[str, dict[str, Any]]:
             "min_reference": 300,
             "reference_days": 1,
             "false_alarms_per_30_days": demo_windows_per_30_days / windows_per_month,
-            "seed": seed % 2**31,
         },
-        "alerts": {"evaluate_seconds": 3, "lateness_seconds": LATENESS_SECONDS, "rules": rules()},
+        "alerts": {
+            "evaluate_seconds": 3,
+            "lateness_seconds": LATENESS_SECONDS,
+            "group_wait_seconds": 1,
+            "rules": rules(),
+        },
     }
 
 
@@ -69,11 +73,11 @@ def rules() -> list[dict[str, Any]]:
     ]
 
 
-def write(directory: Path, seed: int) -> Path:
+def write(directory: Path) -> Path:
     """Path of the configuration file written into the data directory."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "demo.yaml"
-    path.write_text(yaml.safe_dump(configuration(seed), sort_keys=False), encoding="utf-8")
+    path.write_text(yaml.safe_dump(configuration(), sort_keys=False), encoding="utf-8")
     return path
 
 

@@ -58,6 +58,8 @@ def _listener(host: str, port: int) -> socket.socket:
 def _open(settings: Settings) -> Engine:
     directory = settings.data / DIRECTORY
     directory.mkdir(mode=0o700, exist_ok=True)
+    # The engine keeps the format schemas it was sent as files in `__cache__` under the current directory.
+    os.chdir(settings.data)
     for left in directory.glob("body-*"):
         left.unlink()
     config = engine_config.write(settings.data / DIRECTORY, settings.store.max_memory_mb)
