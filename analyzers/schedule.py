@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
+from clickhouse_connect.driver.exceptions import OperationalError
 
 from analyzers.store import AnalyzerStore, Progress
 from leewatch.contracts import Clock
+from leewatch.errors import LeewatchError
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +48,14 @@ class Job:
             self.failures = 0
         except Exception as error:
             self.failures += 1
-            log.exception(
-                "job %s failed (%d times in a row); it runs again in %g s", self.name, self.failures, self.seconds
+            away = isinstance(error, LeewatchError | OperationalError)  # then a stack trace tells nothing more
+            log.error(
+                "job %s failed (%d times in a row), it runs again in %g s: %s",
+                self.name,
+                self.failures,
+                self.seconds,
+                " ".join(str(error).split())[:300],
+                exc_info=None if away else error,
             )
             self._tell(error)
         finally:

@@ -22,8 +22,10 @@ from leewatch.schema import Score, SpanTexts
 
 log = logging.getLogger(__name__)
 
-CANDIDATES = 20_000
-"""Spans looked at in one pass; the newest come first, and the next pass takes up the rest."""
+CANDIDATES = 2_000
+"""Spans looked at in one pass; the next pass begins with the newest again. Doubled, up to MOST_CANDIDATES, while
+all that a pass sees must wait, so that the rows behind them are reached."""
+MOST_CANDIDATES = 256_000
 BATCH_CHARACTERS = 200_000
 """Characters of text in one batch: seconds of work on a CPU, so that a stop is never far."""
 EMBEDDINGS = "embeddings"
@@ -79,6 +81,7 @@ class ScoringJob:
         self._stop = stop
         self._attempts = Attempts(clock)
         self._slices: Slices | None = None
+        self._limit = CANDIDATES
 
     def run(self, store: AnalyzerStore) -> None:
         """One round: everything new, and in turns the older slices that were not looked through since the start."""
@@ -98,11 +101,13 @@ class ScoringJob:
                 done = done.merged(behind)
             store.write_progress(self._progress(done, min(started, self._slices.unverified_since or started)))
             progressed = bool(done.rows) or older is not self._slices.older()
+            stuck = done.truncated and not progressed
+            self._limit = min(self._limit * 2, MOST_CANDIDATES) if stuck else CANDIDATES
             if not progressed or not (done.truncated or self._slices.older()):
                 return
 
     def _pass(self, store: AnalyzerStore, slice_: Slice) -> Pass:
-        spans, total = store.candidates(slice_.since, slice_.until, self._versions, self._encoder.model, CANDIDATES)
+        spans, total = store.candidates(slice_.since, slice_.until, self._versions, self._encoder.model, self._limit)
         done = Pass(truncated=max(total - len(spans), 0))
         if done.truncated:  # what was not even fetched waits too, and may be as old as the slice
             for name in self._names:

@@ -30,12 +30,12 @@ GROUNDED = (
     ),
     (
         REFUNDS,
-        "Your refund will go back to the original payment method within 5 to 7 business days once we have received your parcel.",
+        "Your refund goes back to the original payment method 5 to 7 business days after we receive the parcel.",
     ),
     (REFUNDS, "Shipping costs aren't refunded, except when the item arrived damaged."),
     (
         REFUNDS,
-        "Of course! You have 30 days from delivery to send it back. The money is returned the way you paid, in about 5 to 7 business days.",
+        "Of course! You have 30 days from delivery to return it. The refund takes 5 to 7 business days.",
     ),
     (ROUTER, "Hold down the button on the back for ten seconds to reset the router."),
     (ROUTER, "You will find the default password on the label. Please wait two minutes until the light is green."),

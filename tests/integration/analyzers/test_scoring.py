@@ -12,8 +12,10 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from clickhouse_connect.driver.client import Client
 
+from analyzers import scoring
 from analyzers.config import AnalyzersSection
 from analyzers.scoring import ScoringJob
 from analyzers.store import AnalyzerStore
@@ -88,6 +90,18 @@ def test_a_span_waits_for_content_that_comes_by_log_records(client: Client, add_
     client.insert("llm_content", [["default", trace, span, datetime.now(UTC), "late", "but here"]], column_names=names)
     work.run(AnalyzerStore(client))
     assert client.query("SELECT value FROM scores WHERE name = 'prompt.length'").result_rows == [(0.04,)]
+
+
+def test_spans_that_wait_for_content_do_not_hold_up_older_ones(
+    client: Client, add_spans: AddSpans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "CANDIDATES", 5)
+    add_spans([("old", "but ready")] * 3, ingested=datetime.now(UTC) - timedelta(seconds=30))
+    add_spans([None] * 12)
+    work = job(LengthScorer(), content_wait_seconds=600)
+    for _ in range(3):
+        work.run(AnalyzerStore(client))
+    assert client.query("SELECT uniqExact(span_id) FROM scores").result_rows == [(3,)]
 
 
 def test_a_span_whose_content_never_comes_is_given_up_with_a_reason(client: Client, add_spans: AddSpans) -> None:
