@@ -83,7 +83,7 @@ SELECT
     effect_text,
     clusters
 FROM drift_results FINAL
-WHERE field = {field:String} AND segment_key = {segment_key:String}
+WHERE method != 'skipped' AND field = {field:String} AND segment_key = {segment_key:String}
   AND window_end >= fromUnixTimestamp64Milli({known_since:Int64}, 'UTC')
   AND window_end <= fromUnixTimestamp64Milli({now:Int64}, 'UTC')
   AND created_at <= window_end + toIntervalSecond({late:Int64})
