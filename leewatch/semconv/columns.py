@@ -134,11 +134,7 @@ def _columns() -> tuple[Column, ...]:
     )
     known_output = value("tool_result")
     last_user = "arrayLast(m -> m.1 = 'user' AND m.2 != '', inputs).2"
-    system = f"arrayStringConcat(arrayMap(m -> m.2, arrayFilter((m, i) -> i < arrayFirstIndex(x -> x.1 NOT IN ('system', 'developer'), arrayPushBack(inputs, CAST(('', '', [], '', '', '', ''), '{messages.MESSAGE_TYPE[6:-1]}'))), inputs, arrayEnumerate(inputs))), '\\n\\n')"
-    system_parts = (
-        f"JSONExtract({value('system_instructions')}, 'Array(Tuple(type String, content String, text String))')"
-    )
-    parts_text = f"arrayStringConcat(arrayFilter(x -> x != '', arrayMap(p -> if(p.2 != '', p.2, p.3), {system_parts})), '\\n\\n')"
+    system = f"if({value('system_instructions')} != '', {messages.parts_text(value('system_instructions'))}, {messages.leading_system('inputs')})"
     message_reasons = "arrayFilter(r -> r != '', arrayMap(m -> m.6, outputs))"
     preview = lambda text: f"substringUTF8({text}, 1, {PREVIEW})"  # noqa: E731
     dialects = families()
@@ -206,7 +202,7 @@ def _columns() -> tuple[Column, ...]:
         Column("tool_result", "Nullable(String)", f"nullIf(multiIf({known_output} != '', {known_output}, {_kind_is('tool')}, {value('output_other')}, ''), '')", "content"),
         Column("prompt_text", "Nullable(String)", f"nullIf(multiIf({_kind_is('tool')} AND isNotNull(tool_arguments), assumeNotNull(tool_arguments), {_kind_is('retriever', 'reranker')} AND isNotNull(query_text), assumeNotNull(query_text), {_kind_is('embedding')}, inputs[1].2, {last_user} != '', {last_user}, inputs[-1].2), '')", "content"),
         Column("response_text", "Nullable(String)", "nullIf(outputs[1].2, '')", "content"),
-        Column("system_instructions", "Nullable(String)", f"nullIf(if({value('system_instructions')} != '', {first_of(parts_text, value('system_instructions'))}, {system}), '')", "content"),
+        Column("system_instructions", "Nullable(String)", f"nullIf({system}, '')", "content"),
         Column("input_messages", "Nullable(String)", f"if(empty(inputs), NULL, {messages.json('inputs')})", "content"),
         Column("output_messages", "Nullable(String)", f"if(empty(outputs), NULL, {messages.json('outputs')})", "content"),
         Column("documents", "Array(Tuple(id String, content String, score String, metadata String))", _documents(), "none"),

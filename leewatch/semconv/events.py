@@ -38,8 +38,7 @@ FROM {source} WHERE TraceId != '' AND SpanId != '' AND {event} IN ({names}){cond
 
 def content_select() -> str:
     """Rows of llm_content from the step."""
-    parts = "JSONExtract(system, 'Array(Tuple(type String, content String, text String))')"
-    system = f"arrayStringConcat(arrayFilter(x -> x != '', arrayMap(p -> if(p.2 != '', p.2, p.3), {parts})), '\\n\\n')"
+    system = f"if(system != '', {messages.parts_text('system')}, {messages.leading_system('found[1]')})"
     return f"""SELECT
     Project AS project,
     TraceId AS trace_id,
@@ -47,7 +46,7 @@ def content_select() -> str:
     Timestamp AS ts,
     nullIf({messages.last_user("found[1]")}, '') AS prompt_text,
     nullIf(found[2][1].2, '') AS response_text,
-    nullIf({messages.first_of(system, "system")}, '') AS system_instructions,
+    nullIf({system}, '') AS system_instructions,
     if(empty(found[1]), NULL, {messages.json("found[1]")}) AS input_messages,
     if(empty(found[2]), NULL, {messages.json("found[2]")}) AS output_messages,
     nullIf(tools, '') AS tool_definitions,

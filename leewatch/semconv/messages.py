@@ -161,6 +161,20 @@ def last_user(messages: str) -> str:
     return f"if({found} != '', {found}, {messages}[-1].2)"
 
 
+def leading_system(messages: str) -> str:
+    """SQL: texts of the system and developer messages that stand first."""
+    first_other = f"arrayFirstIndex(x -> x.1 NOT IN ('system', 'developer'), {messages})"
+    count = f"toUInt32(if({first_other} = 0, length({messages}) + 1, {first_other})) - 1"
+    return f"arrayStringConcat(arrayMap(m -> m.2, arraySlice({messages}, 1, {count})), '\\n\\n')"
+
+
+def parts_text(text: str) -> str:
+    """SQL: texts of a JSON list of parts; the text itself when it is not such a list."""
+    parts = f"JSONExtract({text}, 'Array(Tuple(type String, content String, text String))')"
+    texts = f"arrayStringConcat(arrayFilter(x -> x != '', arrayMap(p -> if(p.2 != '', p.2, p.3), {parts})), '\\n\\n')"
+    return first_of(texts, text)
+
+
 def json(messages: str) -> str:
     """SQL: JSON list of messages."""
     return f"concat('[', arrayStringConcat(arrayMap(m -> {message_json('m')}, {messages}), ','), ']')"

@@ -10,7 +10,7 @@ import pytest
 
 from leewatch.testing import otlp
 
-EXAMPLES = json.loads((Path(__file__).parents[2] / "data/semconv/examples.json").read_text(encoding="utf-8"))
+EXAMPLES = json.loads((Path(__file__).parents[3] / "data/semconv/examples.json").read_text(encoding="utf-8"))
 
 
 def subset(expected: Any, actual: Any) -> bool:
