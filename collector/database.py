@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import httpx
@@ -60,8 +60,10 @@ class Database:
         self._watch = watch
         self._address: Address | None = None
 
-    def insert(self, statement: str, body: bytes, settings: Mapping[str, Any], **parameters: str) -> None:
-        """Runs an INSERT whose data is `body`. Raises DatabaseError."""
+    def insert(
+        self, statement: str, body: bytes | Iterable[bytes], settings: Mapping[str, Any], **parameters: str
+    ) -> None:
+        """Runs an INSERT whose data is `body`, streamed when it comes in pieces. Raises DatabaseError."""
         self._post({"query": statement, **_texts(settings), **_bound(parameters)}, body)
 
     def execute(self, statement: str, settings: Mapping[str, Any], **parameters: str) -> None:
@@ -73,7 +75,7 @@ class Database:
         answer = self._post({"default_format": "JSONCompactEachRow", **_bound(parameters)}, query.encode())
         return [orjson.loads(line) for line in answer.splitlines() if line]
 
-    def _post(self, parameters: Mapping[str, str], body: bytes) -> bytes:
+    def _post(self, parameters: Mapping[str, str], body: bytes | Iterable[bytes]) -> bytes:
         try:
             where = self._where()
             response = self._client.post(

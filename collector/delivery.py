@@ -7,8 +7,9 @@ import hashlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -53,8 +54,8 @@ class Delivery:
         repair. Raises DatabaseError (not refused) when the database cannot do it now.
         """
         try:
-            for token, body in parts(self._spool, segment):
-                self._insert(segment, token, body)
+            for token, bodies in parts(self._spool, segment):
+                self._insert(segment, token, bodies)
         except DatabaseError as error:
             if not error.refused:
                 raise
@@ -68,10 +69,10 @@ class Delivery:
         self._reconcile(segment)
         return False
 
-    def _insert(self, segment: Segment, token: str, body: bytes) -> None:
+    def _insert(self, segment: Segment, token: str, bodies: Iterable[bytes]) -> None:
         started = time.perf_counter()
         settings = {**self._statements.settings[self._signal], "insert_deduplication_token": token}
-        data = body + trailer(segment.batch, received_ns(segment))
+        data = chain(bodies, [trailer(segment.batch, received_ns(segment))])
         self._database.insert(self._statements.insert[self._signal], data, settings)
         self._metrics.observe(m.INSERT_SECONDS, time.perf_counter() - started, signal=self._signal)
 
@@ -88,7 +89,7 @@ class Delivery:
 
     def _reconcile(self, segment: Segment) -> None:
         """Compares the batch with what the database holds of it, span by span; stores what is missing; settles."""
-        body = self._spool.body(segment)
+        body = b"".join(self._spool.payloads(segment))
         dead = self._dead(segment)
         there = self._present(segment) + dead
         if there != keys(self._signal, body, received_ns(segment)):
@@ -117,7 +118,7 @@ class Delivery:
     def _insert_or_bury(self, segment: Segment, group: Sequence[Piece]) -> None:
         """Inserts the pieces; on a refusal halves them until the culprits stand alone, and buries those."""
         try:
-            self._insert(segment, fresh_token(segment.batch, group), b"".join(piece.body for piece in group))
+            self._insert(segment, fresh_token(segment.batch, group), [piece.body for piece in group])
             return
         except DatabaseError as error:
             if not error.refused:
@@ -165,24 +166,23 @@ class Delivery:
         self._database.insert(queries["insert_ledger"], orjson.dumps(row), {"async_insert": 0})
 
 
-def parts(spool: Spool, segment: Segment) -> Iterator[tuple[str, bytes]]:
-    """(dedup token, request bytes) of each insert of a segment: one, unless its spans cover too many days."""
+def parts(spool: Spool, segment: Segment) -> Iterator[tuple[str, Iterable[bytes]]]:
+    """(dedup token, requests) of each insert of a segment: one, unless its spans cover too many days."""
     first = min((record.first_ns for record in segment.requests), default=0)
     last = max((record.last_ns for record in segment.requests), default=0)
     if not segment.requests:
         return
     if last - first <= PART_NS:
-        yield segment.batch, spool.body(segment)
+        yield segment.batch, spool.payloads(segment)
         return
     grouped: dict[int, list[bytes]] = {}
-    for record in segment.requests:
-        payload = spool.payload(segment, record)
+    for record, payload in zip(segment.requests, spool.payloads(segment), strict=True):
         period = period_of(record.first_ns)
         whole = period == period_of(record.last_ns)
         for number, body in ({period: payload} if whole else by_period(segment.signal, payload)).items():
             grouped.setdefault(number, []).append(body)
     for number in sorted(grouped):
-        yield f"{segment.batch}/{number}", b"".join(grouped[number])
+        yield f"{segment.batch}/{number}", grouped[number]
 
 
 def periods(signal: Signal, group: Sequence[Piece]) -> Iterator[list[Piece]]:

@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import takewhile
@@ -197,17 +197,12 @@ class Spool:
             with self._writing:
                 self._seal()
 
-    def payload(self, segment: Segment, record: Record) -> bytes:
-        """The bytes of one request."""
+    def payloads(self, segment: Segment) -> Iterator[bytes]:
+        """The bytes of each request, in order; one is in memory at a time. Concatenated they are one OTLP request."""
         with segment.path.open("rb") as file:
-            file.seek(record.offset)
-            return file.read(record.length)
-
-    def body(self, segment: Segment) -> bytes:
-        """All requests of the segment, concatenated: one OTLP request."""
-        data = segment.path.read_bytes()
-        view = memoryview(data)
-        return b"".join([view[record.offset : record.offset + record.length] for record in segment.requests])
+            for record in segment.requests:
+                file.seek(record.offset)
+                yield file.read(record.length)
 
     def settle(self, segment: Segment, stored: int, dead_lettered: int) -> None:
         """Notes how the segment ended; from now on its spans count as stored."""

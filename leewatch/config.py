@@ -69,7 +69,7 @@ class CollectorSection(Section):
         600, ge=0, description="seconds that a segment is kept after its insert, and duplicates are known"
     )
     flush_seconds: float = Key(0.5, gt=0, le=60, description="age at which a segment is inserted, seconds")
-    flush_mb: int = Key(16, ge=1, le=256, description="size at which a segment is inserted, MB")
+    flush_mb: int = Key(32, ge=1, le=256, description="size at which a segment is inserted, MB")
 
 
 class DashboardSection(Section):

@@ -47,5 +47,5 @@ def test_every_acked_record_is_stored_once(payloads: list[bytes], flush: int, re
 
 def drain(spool: Spool, stored: list[bytes]) -> None:
     while (segment := spool.take(0, 0)) is not None:
-        stored += [spool.payload(segment, record) for record in segment.requests]
+        stored += spool.payloads(segment)
         spool.settle(segment, segment.accepted, 0)
