@@ -83,8 +83,7 @@ def _measured(running: Installation, options: Options, progress: Progress, load_
     _send(running, Options(0.1, options.http, 16, 1, 1, seed=1 << 16), progress)
     before = {role: running.usage(role) for role in ROLES}
     base = _queryable(running)
-    started = time.monotonic()
-    sent = _send(running, options, progress)
+    started, sent = _send(running, options, progress)
     send_seconds = time.monotonic() - started
     total = sum(each.spans for each in sent)
     _await(running, base + total, progress)
@@ -118,8 +117,8 @@ def _cpu(before: dict[str, Usage], after: dict[str, Usage], sent: list[Sent], to
     return {name: round(1e6 * spent / max(total, 1), 2) for name, spent in seconds.items()}
 
 
-def _send(running: Installation, options: Options, progress: Progress) -> list[Sent]:
-    """Runs the senders to their end; what each did."""
+def _send(running: Installation, options: Options, progress: Progress) -> tuple[float, list[Sent]]:
+    """Runs the senders to their end; the moment they were let go, and what each did."""
     target = running.http_url if options.http else running.grpc_target
     context = multiprocessing.get_context("spawn")
     with _processes() as processes:
@@ -135,11 +134,12 @@ def _send(running: Installation, options: Options, progress: Progress) -> list[S
             pipes.append(ours)
         for pipe in pipes:
             pipe.recv()
+        started = time.monotonic()
         for pipe in pipes:
             pipe.send("go")
         while not all(pipe.poll(0.3) for pipe in pipes):
             _tell(running, progress)
-        return [pipe.recv() for pipe in pipes]
+        return started, [pipe.recv() for pipe in pipes]
 
 
 @contextmanager
