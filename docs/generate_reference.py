@@ -22,7 +22,7 @@ def configuration() -> str:
         "",
         "One file, `leewatch.yaml`, in sections. `leewatch config show` prints it as it stands; `leewatch config check`",
         "lists every fault with its path. Order: argument, environment variable `LEEWATCH_SECTION__KEY`, file,",
-        "running installation, default. Unknown keys are faults.",
+        "running installation, default. An empty variable counts as unset. Unknown keys are faults.",
     ]
     for name, section in config.section_types().items():
         lines += ["", f"## {name}", "", (inspect.getdoc(section) or "").split("\n")[0], ""]

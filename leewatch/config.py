@@ -197,12 +197,14 @@ def _merge_environment(
     for variable, text in sorted(env.items()):
         if not variable.startswith(ENVIRONMENT_PREFIX) or variable[len(ENVIRONMENT_PREFIX) :] in RESERVED:
             continue
+        if not text:
+            continue  # compose files pass variables that nobody set as empty ones
         path = variable[len(ENVIRONMENT_PREFIX) :].lower().split("__")
         if len(path) < 2 or path[0] not in types:
             faults.append(f"{variable}: no such setting; environment settings are LEEWATCH_SECTION__KEY")
             continue
         try:
-            value = yaml.safe_load(text) if text else ""
+            value = yaml.safe_load(text)
         except yaml.YAMLError:
             value = text
         target: dict[str, Any] = raw.setdefault(path[0], {})
