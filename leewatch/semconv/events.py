@@ -1,5 +1,7 @@
 """SQL for content that comes as log records: one message each, or the whole exchange in one record."""
 
+# ruff: noqa: E501, S608 - SQL is generated here from constants, and reads better unbroken
+
 from __future__ import annotations
 
 from leewatch.semconv import messages

@@ -1,9 +1,11 @@
 """SQL that rebuilds lists flattened into `prefix.N.rest` attributes, in numeric order of N."""
 
+# ruff: noqa: E501 - SQL is generated here from constants, and reads better unbroken
+
 from __future__ import annotations
 
-from leewatch.semconv.mapping import INDEXED
 from leewatch.semconv.messages import MESSAGE_TYPE, finish, quoted, role
+from leewatch.semconv.vocabulary import INDEXED
 
 SLOTS = 1_000_000
 """Spacing of group numbers: group = prefix number * SLOTS + N."""

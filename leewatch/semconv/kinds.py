@@ -1,5 +1,7 @@
 """Which kind of LLM span it is, as data: the first rule that yields a value decides."""
 
+# ruff: noqa: E501 - SQL is generated here from constants, and reads better unbroken
+
 from __future__ import annotations
 
 from collections.abc import Mapping

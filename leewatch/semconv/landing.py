@@ -4,6 +4,8 @@ Two views in a row, with a table between them that stores nothing: the first tur
 rows and names the columns. As one SELECT with a subquery the database needs several times as long to analyze it, at each insert.
 """
 
+# ruff: noqa: E501, S608 - SQL is generated here from constants, and reads better unbroken
+
 from __future__ import annotations
 
 from leewatch.semconv.protobuf import EVENT_DEPTH, LOG_DEPTH, PLAIN_DEPTH, SPAN_DEPTH, attribute_map, texts

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from leewatch.semconv.vocabulary import METADATA_PREFIXES
+
 FAMILIES = ("langfuse", "genai", "openinference", "openllmetry", "aisdk", "logfire", "openlit", "leewatch")
 """Attribute families in the order in which they win, for every field but messages."""
 
@@ -66,372 +68,148 @@ FIELDS: tuple[Field, ...] = (
     _f("db_operation", genai="db.operation.name db.operation"),
     _f("span_type", logfire="logfire.span_type"),
     # Model and provider.
-    _f(
-        "provider",
-        genai="gen_ai.provider.name gen_ai.system gen_ai.request.provider",
-        openinference="llm.provider llm.system",
-        aisdk="ai.model.provider",
-        note="canonical name, see providers",
-    ),
-    _f(
-        "request_model",
-        langfuse="langfuse.observation.model.name",
-        genai="gen_ai.request.model",
-        openinference="llm.request.model_name llm.invocation_parameters:model llm.model_name embedding.model_name "
-        "reranker.model_name",
-        aisdk="ai.model.id",
-        logfire="request_data:model model_name",
-    ),
-    _f(
-        "response_model",
-        genai="gen_ai.response.model",
-        openinference="llm.response.model_name llm.model_name",
-        aisdk="ai.response.model",
-    ),
+    _f("provider", genai="gen_ai.provider.name gen_ai.system gen_ai.request.provider",
+       openinference="llm.provider llm.system", aisdk="ai.model.provider", note="canonical name, see providers"),
+    _f("request_model", langfuse="langfuse.observation.model.name", genai="gen_ai.request.model",
+       openinference="llm.request.model_name llm.invocation_parameters:model llm.model_name embedding.model_name "
+       "reranker.model_name", aisdk="ai.model.id", logfire="request_data:model model_name"),
+    _f("response_model", genai="gen_ai.response.model", openinference="llm.response.model_name llm.model_name",
+       aisdk="ai.response.model"),
     _f("response_id", genai="gen_ai.response.id", aisdk="ai.response.id"),
     # Tokens.
-    _f(
-        "input_tokens",
-        "uint",
-        langfuse=f"{_USAGE}input {_USAGE}prompt_tokens {_USAGE}input_tokens",
-        genai="gen_ai.usage.input_tokens gen_ai.usage.prompt_tokens",
-        openinference="llm.token_count.prompt",
-        aisdk="ai.usage.inputTokens ai.usage.promptTokens ai.usage.tokens",
-        note="including cached tokens",
-    ),
-    _f(
-        "output_tokens",
-        "uint",
-        langfuse=f"{_USAGE}output {_USAGE}completion_tokens {_USAGE}output_tokens",
-        genai="gen_ai.usage.output_tokens gen_ai.usage.completion_tokens",
-        openinference="llm.token_count.completion",
-        aisdk="ai.usage.outputTokens ai.usage.completionTokens",
-        note="including reasoning",
-    ),
-    _f(
-        "total_tokens",
-        "uint",
-        langfuse=f"{_USAGE}total",
-        genai="gen_ai.usage.total_tokens",
-        openinference="llm.token_count.total",
-        openllmetry="llm.usage.total_tokens",
-        aisdk="ai.usage.totalTokens",
-        note="else input + output",
-    ),
-    _f(
-        "cache_read_tokens",
-        "uint",
-        langfuse=f"{_USAGE}input_cached_tokens {_USAGE}input_cache_read {_USAGE}cache_read_input_tokens",
-        genai="gen_ai.usage.cache_read.input_tokens gen_ai.usage.cache_read_input_tokens gen_ai.usage.details.cache_read_tokens",
-        openinference="llm.token_count.prompt_details.cache_read llm.token_count.prompt_details.cache_input",
-        aisdk="ai.usage.inputTokenDetails.cacheReadTokens ai.usage.cachedInputTokens",
-        openlit="gen_ai.usage.prompt_tokens_details.cached_tokens",
-    ),
-    _f(
-        "cache_write_tokens",
-        "uint",
-        langfuse=f"{_USAGE}input_cache_creation {_USAGE}cache_creation_input_tokens",
-        genai="gen_ai.usage.cache_write.input_tokens gen_ai.usage.cache_creation.input_tokens "
-        "gen_ai.usage.cache_creation_input_tokens gen_ai.usage.details.cache_write_tokens",
-        openinference="llm.token_count.prompt_details.cache_write",
-        aisdk="ai.usage.inputTokenDetails.cacheWriteTokens",
-        openlit="gen_ai.usage.prompt_tokens_details.cache_creation_tokens",
-    ),
-    _f(
-        "reasoning_tokens",
-        "uint",
-        langfuse=f"{_USAGE}output_reasoning_tokens {_USAGE}output_reasoning",
-        genai="gen_ai.usage.reasoning.output_tokens gen_ai.usage.reasoning_tokens gen_ai.usage.details.reasoning_tokens",
-        openinference="llm.token_count.completion_details.reasoning",
-        openllmetry="llm.usage.reasoning_tokens",
-        aisdk="ai.usage.outputTokenDetails.reasoningTokens ai.usage.reasoningTokens",
-        openlit="gen_ai.usage.completion_tokens_details.reasoning_tokens",
-    ),
+    _f("input_tokens", "uint", langfuse=f"{_USAGE}input {_USAGE}prompt_tokens {_USAGE}input_tokens",
+       genai="gen_ai.usage.input_tokens gen_ai.usage.prompt_tokens", openinference="llm.token_count.prompt",
+       aisdk="ai.usage.inputTokens ai.usage.promptTokens ai.usage.tokens", note="including cached tokens"),
+    _f("output_tokens", "uint", langfuse=f"{_USAGE}output {_USAGE}completion_tokens {_USAGE}output_tokens",
+       genai="gen_ai.usage.output_tokens gen_ai.usage.completion_tokens", openinference="llm.token_count.completion",
+       aisdk="ai.usage.outputTokens ai.usage.completionTokens", note="including reasoning"),
+    _f("total_tokens", "uint", langfuse=f"{_USAGE}total", genai="gen_ai.usage.total_tokens",
+       openinference="llm.token_count.total", openllmetry="llm.usage.total_tokens", aisdk="ai.usage.totalTokens",
+       note="else input + output"),
+    _f("cache_read_tokens", "uint",
+       langfuse=f"{_USAGE}input_cached_tokens {_USAGE}input_cache_read {_USAGE}cache_read_input_tokens",
+       genai="gen_ai.usage.cache_read.input_tokens gen_ai.usage.cache_read_input_tokens "
+       "gen_ai.usage.details.cache_read_tokens",
+       openinference="llm.token_count.prompt_details.cache_read llm.token_count.prompt_details.cache_input",
+       aisdk="ai.usage.inputTokenDetails.cacheReadTokens ai.usage.cachedInputTokens",
+       openlit="gen_ai.usage.prompt_tokens_details.cached_tokens"),
+    _f("cache_write_tokens", "uint", langfuse=f"{_USAGE}input_cache_creation {_USAGE}cache_creation_input_tokens",
+       genai="gen_ai.usage.cache_write.input_tokens gen_ai.usage.cache_creation.input_tokens "
+       "gen_ai.usage.cache_creation_input_tokens gen_ai.usage.details.cache_write_tokens",
+       openinference="llm.token_count.prompt_details.cache_write", aisdk="ai.usage.inputTokenDetails.cacheWriteTokens",
+       openlit="gen_ai.usage.prompt_tokens_details.cache_creation_tokens"),
+    _f("reasoning_tokens", "uint", langfuse=f"{_USAGE}output_reasoning_tokens {_USAGE}output_reasoning",
+       genai="gen_ai.usage.reasoning.output_tokens gen_ai.usage.reasoning_tokens gen_ai.usage.details.reasoning_tokens",
+       openinference="llm.token_count.completion_details.reasoning", openllmetry="llm.usage.reasoning_tokens",
+       aisdk="ai.usage.outputTokenDetails.reasoningTokens ai.usage.reasoningTokens",
+       openlit="gen_ai.usage.completion_tokens_details.reasoning_tokens"),
     # Cost, USD.
     _f("cost_input", "float", langfuse="langfuse.observation.cost_details:input", openinference="llm.cost.prompt"),
-    _f(
-        "cost_output", "float", langfuse="langfuse.observation.cost_details:output", openinference="llm.cost.completion"
-    ),
-    _f(
-        "cost_total",
-        "float",
-        langfuse="langfuse.observation.cost_details:total",
-        genai="gen_ai.usage.cost gen_ai.usage.total_cost operation.cost",
-        openinference="llm.cost.total",
-    ),
+    _f("cost_output", "float", langfuse="langfuse.observation.cost_details:output", openinference="llm.cost.completion"),
+    _f("cost_total", "float", langfuse="langfuse.observation.cost_details:total",
+       genai="gen_ai.usage.cost gen_ai.usage.total_cost operation.cost", openinference="llm.cost.total"),
     # Request settings.
-    _f(
-        "temperature",
-        "float",
-        langfuse=f"{_SETTINGS}temperature",
-        genai="gen_ai.request.temperature",
-        openinference=f"{_PARAMETERS}temperature",
-        aisdk="ai.settings.temperature",
-        logfire="request_data:temperature",
-    ),
-    _f(
-        "top_p",
-        "float",
-        langfuse=f"{_SETTINGS}top_p",
-        genai="gen_ai.request.top_p",
-        openinference=f"{_PARAMETERS}top_p",
-        aisdk="ai.settings.topP",
-        logfire="request_data:top_p",
-    ),
-    _f(
-        "top_k",
-        "float",
-        langfuse=f"{_SETTINGS}top_k",
-        genai="gen_ai.request.top_k gen_ai.retrieval.top_k",
-        openinference=f"{_PARAMETERS}top_k",
-        openllmetry="llm.top_k db.vector.query.top_k",
-        aisdk="ai.settings.topK",
-    ),
-    _f(
-        "max_tokens",
-        "uint",
-        langfuse=f"{_SETTINGS}max_tokens",
-        genai="gen_ai.request.max_tokens gen_ai.request.max_completion_tokens",
-        openinference=f"{_PARAMETERS}max_tokens {_PARAMETERS}max_completion_tokens {_PARAMETERS}max_output_tokens",
-        aisdk="ai.settings.maxOutputTokens ai.settings.maxTokens",
-        logfire="request_data:max_tokens request_data:max_output_tokens",
-    ),
-    _f(
-        "frequency_penalty",
-        "float",
-        genai="gen_ai.request.frequency_penalty",
-        openinference=f"{_PARAMETERS}frequency_penalty",
-        openllmetry="llm.frequency_penalty",
-        aisdk="ai.settings.frequencyPenalty",
-    ),
-    _f(
-        "presence_penalty",
-        "float",
-        genai="gen_ai.request.presence_penalty",
-        openinference=f"{_PARAMETERS}presence_penalty",
-        openllmetry="llm.presence_penalty",
-        aisdk="ai.settings.presencePenalty",
-    ),
-    _f(
-        "seed",
-        "int",
-        genai="gen_ai.request.seed gen_ai.openai.request.seed",
-        openinference=f"{_PARAMETERS}seed",
-        aisdk="ai.settings.seed",
-    ),
-    _f(
-        "stop",
-        "list",
-        genai="gen_ai.request.stop_sequences",
-        openinference=f"{_PARAMETERS}stop",
-        openllmetry="llm.chat.stop_sequences",
-        aisdk="ai.settings.stopSequences",
-    ),
-    _f(
-        "choice_count",
-        "uint",
-        genai="gen_ai.request.choice.count",
-        openinference=f"{_PARAMETERS}n",
-        openllmetry="gen_ai.request.n",
-    ),
-    _f(
-        "finish_reason",
-        "list",
-        genai="gen_ai.response.finish_reasons",
-        openinference="llm.finish_reason",
-        openllmetry="gen_ai.response.finish_reason llm.response.finish_reason gen_ai.response.stop_reason llm.response.stop_reason",
-        aisdk="ai.response.finishReason gen_ai.finishReason",
-        note="else as named by the output messages",
-    ),
-    _f(
-        "is_stream",
-        "bool",
-        genai="gen_ai.request.stream",
-        openinference=f"{_PARAMETERS}stream",
-        openllmetry="gen_ai.is_streaming llm.is_streaming",
-        logfire="request_data:stream",
-    ),
-    _f(
-        "ttft_s",
-        "float",
-        genai="gen_ai.response.time_to_first_chunk gen_ai.client.operation.time_to_first_chunk "
-        "gen_ai.server.time_to_first_token",
-        note="seconds, fills ttft_ms",
-    ),
+    _f("temperature", "float", langfuse=f"{_SETTINGS}temperature", genai="gen_ai.request.temperature",
+       openinference=f"{_PARAMETERS}temperature", aisdk="ai.settings.temperature", logfire="request_data:temperature"),
+    _f("top_p", "float", langfuse=f"{_SETTINGS}top_p", genai="gen_ai.request.top_p", openinference=f"{_PARAMETERS}top_p",
+       aisdk="ai.settings.topP", logfire="request_data:top_p"),
+    _f("top_k", "float", langfuse=f"{_SETTINGS}top_k", genai="gen_ai.request.top_k gen_ai.retrieval.top_k",
+       openinference=f"{_PARAMETERS}top_k", openllmetry="llm.top_k db.vector.query.top_k", aisdk="ai.settings.topK"),
+    _f("max_tokens", "uint", langfuse=f"{_SETTINGS}max_tokens",
+       genai="gen_ai.request.max_tokens gen_ai.request.max_completion_tokens",
+       openinference=f"{_PARAMETERS}max_tokens {_PARAMETERS}max_completion_tokens {_PARAMETERS}max_output_tokens",
+       aisdk="ai.settings.maxOutputTokens ai.settings.maxTokens",
+       logfire="request_data:max_tokens request_data:max_output_tokens"),
+    _f("frequency_penalty", "float", genai="gen_ai.request.frequency_penalty",
+       openinference=f"{_PARAMETERS}frequency_penalty", openllmetry="llm.frequency_penalty",
+       aisdk="ai.settings.frequencyPenalty"),
+    _f("presence_penalty", "float", genai="gen_ai.request.presence_penalty",
+       openinference=f"{_PARAMETERS}presence_penalty", openllmetry="llm.presence_penalty",
+       aisdk="ai.settings.presencePenalty"),
+    _f("seed", "int", genai="gen_ai.request.seed gen_ai.openai.request.seed", openinference=f"{_PARAMETERS}seed",
+       aisdk="ai.settings.seed"),
+    _f("stop", "list", genai="gen_ai.request.stop_sequences", openinference=f"{_PARAMETERS}stop",
+       openllmetry="llm.chat.stop_sequences", aisdk="ai.settings.stopSequences"),
+    _f("choice_count", "uint", genai="gen_ai.request.choice.count", openinference=f"{_PARAMETERS}n",
+       openllmetry="gen_ai.request.n"),
+    _f("finish_reason", "list", genai="gen_ai.response.finish_reasons", openinference="llm.finish_reason",
+       openllmetry="gen_ai.response.finish_reason llm.response.finish_reason gen_ai.response.stop_reason "
+       "llm.response.stop_reason", aisdk="ai.response.finishReason gen_ai.finishReason",
+       note="else as named by the output messages"),
+    _f("is_stream", "bool", genai="gen_ai.request.stream", openinference=f"{_PARAMETERS}stream",
+       openllmetry="gen_ai.is_streaming llm.is_streaming", logfire="request_data:stream"),
+    _f("ttft_s", "float",
+       genai="gen_ai.response.time_to_first_chunk gen_ai.client.operation.time_to_first_chunk "
+       "gen_ai.server.time_to_first_token", note="seconds, fills ttft_ms"),
     _f("ttft_ms", "float", aisdk="ai.response.msToFirstChunk ai.stream.msToFirstChunk", note="milliseconds"),
     _f("ttft_at", langfuse="langfuse.observation.completion_start_time", note="time, fills ttft_ms"),
     # Who and where.
-    _f(
-        "session_id",
-        langfuse="langfuse.session.id",
-        genai="gen_ai.conversation.id session.id",
-        openllmetry="traceloop.association.properties.session_id traceloop.association.properties.conversation_id "
-        "traceloop.association.properties.chat_id",
-        aisdk="ai.telemetry.metadata.sessionId ai.settings.context.sessionId ai.settings.runtimeContext.sessionId",
-        openlit="gen_ai.session.id",
-    ),
-    _f(
-        "user_id",
-        langfuse="langfuse.user.id",
-        genai="user.id enduser.id enduser.pseudo.id",
-        openllmetry="traceloop.association.properties.user_id gen_ai.user llm.user",
-        aisdk="ai.telemetry.metadata.userId ai.settings.context.userId ai.settings.runtimeContext.userId",
-        openlit="gen_ai.user.id gen_ai.request.user",
-    ),
-    _f(
-        "prompt_name",
-        langfuse="langfuse.observation.prompt.name langfuse.prompt.name",
-        genai="gen_ai.prompt.name",
-        openinference="prompt.id",
-        openllmetry="traceloop.prompt.key",
-    ),
-    _f(
-        "prompt_version",
-        langfuse="langfuse.observation.prompt.version langfuse.prompt.version",
-        genai="gen_ai.prompt.version",
-        openinference="llm.prompt_template.version",
-        openllmetry="traceloop.prompt.version traceloop.prompt.version_name traceloop.prompt.version_hash",
-    ),
+    _f("session_id", langfuse="langfuse.session.id", genai="gen_ai.conversation.id session.id",
+       openllmetry="traceloop.association.properties.session_id traceloop.association.properties.conversation_id "
+       "traceloop.association.properties.chat_id",
+       aisdk="ai.telemetry.metadata.sessionId ai.settings.context.sessionId ai.settings.runtimeContext.sessionId",
+       openlit="gen_ai.session.id"),
+    _f("user_id", langfuse="langfuse.user.id", genai="user.id enduser.id enduser.pseudo.id",
+       openllmetry="traceloop.association.properties.user_id gen_ai.user llm.user",
+       aisdk="ai.telemetry.metadata.userId ai.settings.context.userId ai.settings.runtimeContext.userId",
+       openlit="gen_ai.user.id gen_ai.request.user"),
+    _f("prompt_name", langfuse="langfuse.observation.prompt.name langfuse.prompt.name", genai="gen_ai.prompt.name",
+       openinference="prompt.id", openllmetry="traceloop.prompt.key"),
+    _f("prompt_version", langfuse="langfuse.observation.prompt.version langfuse.prompt.version",
+       genai="gen_ai.prompt.version", openinference="llm.prompt_template.version",
+       openllmetry="traceloop.prompt.version traceloop.prompt.version_name traceloop.prompt.version_hash"),
     _f("prompt_template", openinference="llm.prompt_template.template", openllmetry="traceloop.prompt.template"),
     _f("prompt_variables", "json", openinference="llm.prompt_template.variables"),
-    _f(
-        "environment",
-        langfuse="langfuse.environment",
-        genai="deployment.environment.name deployment.environment",
-        openlit="gen_ai.environment",
-        resource_first=True,
-        note="else default",
-    ),
-    _f(
-        "service_fallback",
-        genai="service.name",
-        openlit="gen_ai.application_name",
-        openinference="openinference.project.name",
-        note="only when the resource has no service.name",
-    ),
+    _f("environment", langfuse="langfuse.environment", genai="deployment.environment.name deployment.environment",
+       openlit="gen_ai.environment", resource_first=True, note="else default"),
+    _f("service_fallback", genai="service.name", openlit="gen_ai.application_name",
+       openinference="openinference.project.name", note="only when the resource has no service.name"),
     _f("service_version", genai="service.version", resource_first=True),
     _f("release", langfuse="langfuse.release", genai="vcs.ref.head.revision vcs.repository.ref.revision"),
-    _f(
-        "tags",
-        "list",
-        langfuse="langfuse.trace.tags langfuse.tags",
-        openinference="tag.tags",
-        aisdk="ai.telemetry.metadata.tags",
-        logfire="logfire.tags",
-        openlit="gen_ai.framework.tags",
-    ),
-    _f(
-        "feature",
-        leewatch="app.feature",
-        openllmetry="traceloop.workflow.name",
-        genai="gen_ai.workflow.name",
-        aisdk="ai.telemetry.functionId",
-        langfuse="langfuse.trace.name",
-        note="else metadata `feature`",
-    ),
-    _f(
-        "experiment_id",
-        langfuse="langfuse.experiment.id",
-        leewatch="experiment.id",
-        note="else metadata `experiment_id`",
-    ),
-    _f(
-        "variant",
-        genai="feature_flag.evaluation/feature_flag.result.variant feature_flag.result.variant feature_flag.variant",
-        leewatch="experiment.variant",
-        note="else metadata `variant`",
-    ),
+    _f("tags", "list", langfuse="langfuse.trace.tags langfuse.tags", openinference="tag.tags",
+       aisdk="ai.telemetry.metadata.tags", logfire="logfire.tags", openlit="gen_ai.framework.tags"),
+    _f("feature", leewatch="app.feature", openllmetry="traceloop.workflow.name", genai="gen_ai.workflow.name",
+       aisdk="ai.telemetry.functionId", langfuse="langfuse.trace.name", note="else metadata `feature`"),
+    _f("experiment_id", langfuse="langfuse.experiment.id", leewatch="experiment.id", note="else metadata `experiment_id`"),
+    _f("variant",
+       genai="feature_flag.evaluation/feature_flag.result.variant feature_flag.result.variant feature_flag.variant",
+       leewatch="experiment.variant", note="else metadata `variant`"),
     _f("agent_name", genai="gen_ai.agent.name", openinference="agent.name"),
-    _f(
-        "workflow_name",
-        langfuse="langfuse.trace.name",
-        genai="gen_ai.workflow.name",
-        openllmetry="traceloop.workflow.name",
-    ),
+    _f("workflow_name", langfuse="langfuse.trace.name", genai="gen_ai.workflow.name",
+       openllmetry="traceloop.workflow.name"),
     # Tools.
     _f("tool_name", genai="gen_ai.tool.name", openinference="tool.name", aisdk="ai.toolCall.name"),
     _f("tool_call_id", genai="gen_ai.tool.call.id", openinference="tool.id", aisdk="ai.toolCall.id"),
-    _f(
-        "tool_arguments",
-        "json",
-        genai="gen_ai.tool.call.arguments",
-        openinference="tool.parameters",
-        openllmetry="mcp.request.argument",
-        aisdk="ai.toolCall.args",
-        logfire="tool_arguments",
-        openlit="gen_ai.tool.input gen_ai.tool.args",
-        note="tool spans: else the input",
-    ),
-    _f(
-        "tool_result",
-        "json",
-        genai="gen_ai.tool.call.result",
-        openllmetry="mcp.response.value",
-        aisdk="ai.toolCall.result",
-        logfire="tool_response",
-        openlit="gen_ai.tool.output",
-        note="tool spans: else the output",
-    ),
-    _f(
-        "tool_definitions",
-        "json",
-        genai="gen_ai.tool.definitions",
-        aisdk="ai.prompt.tools",
-        note="else llm.tools.N.tool.json_schema, llm.request.functions.N.*",
-    ),
+    _f("tool_arguments", "json", genai="gen_ai.tool.call.arguments", openinference="tool.parameters",
+       openllmetry="mcp.request.argument", aisdk="ai.toolCall.args", logfire="tool_arguments",
+       openlit="gen_ai.tool.input gen_ai.tool.args", note="tool spans: else the input"),
+    _f("tool_result", "json", genai="gen_ai.tool.call.result", openllmetry="mcp.response.value",
+       aisdk="ai.toolCall.result", logfire="tool_response", openlit="gen_ai.tool.output",
+       note="tool spans: else the output"),
+    _f("tool_definitions", "json", genai="gen_ai.tool.definitions", aisdk="ai.prompt.tools",
+       note="else llm.tools.N.tool.json_schema, llm.request.functions.N.*"),
     # Errors.
-    _f(
-        "error_type",
-        genai="error.type",
-        openlit="gen_ai.framework.error.type",
-        note="else exception.type of the last exception",
-    ),
-    _f(
-        "error_message",
-        langfuse="langfuse.observation.status_message",
-        openlit="gen_ai.framework.error.message",
-        note="after the span status message and exception.message",
-    ),
+    _f("error_type", genai="error.type", openlit="gen_ai.framework.error.type",
+       note="else exception.type of the last exception"),
+    _f("error_message", langfuse="langfuse.observation.status_message", openlit="gen_ai.framework.error.message",
+       note="after the span status message and exception.message"),
     _f("level", langfuse="langfuse.observation.level"),
     # Retrieval.
-    _f(
-        "query_text",
-        genai="gen_ai.retrieval.query.text db.query.text db.query.summary db.statement",
-        openinference="reranker.query",
-        openlit="gen_ai.retrieval.query",
-        note="retriever spans: else the input",
-    ),
-    _f(
-        "context_documents",
-        "json",
-        genai="gen_ai.retrieval.documents",
-        openinference="retrieval.documents reranker.output_documents",
-        note="else retrieval.documents.N.document.*, reranker.output_documents.N.document.*, vector database events",
-    ),
-    _f(
-        "system_instructions",
-        "json",
-        genai="gen_ai.system_instructions gen_ai.client.inference.operation.details/gen_ai.system_instructions",
-        logfire="request_data:system",
-    ),
-    _f(
-        "metadata_document",
-        "json",
-        openinference="metadata",
-        langfuse="langfuse.observation.metadata langfuse.trace.metadata langfuse.metadata",
-    ),
+    _f("query_text", genai="gen_ai.retrieval.query.text db.query.text db.query.summary db.statement",
+       openinference="reranker.query", openlit="gen_ai.retrieval.query", note="retriever spans: else the input"),
+    _f("context_documents", "json", genai="gen_ai.retrieval.documents",
+       openinference="retrieval.documents reranker.output_documents",
+       note="else retrieval.documents.N.document.*, reranker.output_documents.N.document.*, vector database events"),
+    _f("system_instructions", "json",
+       genai="gen_ai.system_instructions gen_ai.client.inference.operation.details/gen_ai.system_instructions",
+       logfire="request_data:system"),
+    _f("metadata_document", "json", openinference="metadata",
+       langfuse="langfuse.observation.metadata langfuse.trace.metadata langfuse.metadata"),
     # Messages: the structured list, then indexed attributes (INDEXED), then these.
-    _f(
-        "input_structured",
-        "json",
-        genai="gen_ai.input.messages gen_ai.client.inference.operation.details/gen_ai.input.messages gen_ai.prompt",
-    ),
-    _f(
-        "output_structured",
-        "json",
-        genai="gen_ai.output.messages gen_ai.client.inference.operation.details/gen_ai.output.messages "
-        "gen_ai.completion",
-    ),
+    _f("input_structured", "json",
+       genai="gen_ai.input.messages gen_ai.client.inference.operation.details/gen_ai.input.messages gen_ai.prompt"),
+    _f("output_structured", "json",
+       genai="gen_ai.output.messages gen_ai.client.inference.operation.details/gen_ai.output.messages gen_ai.completion"),
     Field(
         "input_other",
         "json",
@@ -472,35 +250,8 @@ FIELDS: tuple[Field, ...] = (
         order=("aisdk", "logfire", "langfuse", "genai", "openinference", "openllmetry", "openlit"),
     ),
     _f("output_tool_calls", "json", aisdk="ai.response.toolCalls ai.result.toolCalls"),
-)
+)  # fmt: skip
 """Every field that a single attribute fills."""
-
-INDEXED: Mapping[str, tuple[str, str]] = {
-    "llm.input_messages": ("input", "openinference"),
-    "llm.output_messages": ("output", "openinference"),
-    "gen_ai.prompt": ("input", "openllmetry"),
-    "gen_ai.completion": ("output", "openllmetry"),
-    "llm.prompts": ("input", "openllmetry"),
-    "llm.completions": ("output", "openllmetry"),
-    "llm.choices": ("output", "openinference"),
-    "embedding.embeddings": ("embedding", "openinference"),
-    "retrieval.documents": ("documents", "openinference"),
-    "reranker.output_documents": ("documents", "openinference"),
-    "llm.tools": ("tools", "openinference"),
-    "llm.request.functions": ("tools", "openllmetry"),
-}
-"""Lists flattened into `prefix.N.rest`: prefix -> (what it lists, family). The earlier prefix wins."""
-
-METADATA_PREFIXES = (
-    "traceloop.association.properties",
-    "langfuse.observation.metadata",
-    "langfuse.trace.metadata",
-    "langfuse.metadata",
-    "ai.telemetry.metadata",
-    "ai.settings.context",
-    "ai.settings.runtimeContext",
-)
-"""`prefix.K` becomes metadata K, unless the key fills a field of its own."""
 
 SPECIAL_METADATA = tuple(
     key
@@ -509,41 +260,3 @@ SPECIAL_METADATA = tuple(
     if any(key.startswith(f"{prefix}.") for prefix in METADATA_PREFIXES)
 )
 """Keys under those prefixes that fill a field of their own."""
-
-REFERENCES = (
-    "gen_ai.input.messages_ref", "gen_ai.output.messages_ref", "gen_ai.system_instructions_ref", "gen_ai.tool.definitions_ref",
-    "gen_ai.input.messages.ref", "gen_ai.output.messages.ref", "gen_ai.system_instructions.ref", "gen_ai.tool.definitions.ref",
-)  # fmt: skip
-"""URIs of content that was uploaded elsewhere: kept as metadata, the content stays empty."""
-
-FIRST_CHUNK_EVENTS = ("llm.content.completion.chunk", "gen_ai.content.completion.chunk", "ai.stream.firstChunk")
-"""Span events whose first occurrence is the first token."""
-
-PROVIDERS: Mapping[str, tuple[str, ...]] = {
-    "openai": (), "anthropic": (), "cohere": (), "deepseek": (), "groq": (), "perplexity": (),
-    "x_ai": ("xai",),
-    "mistral_ai": ("mistral", "mistralai"),
-    "moonshot_ai": ("moonshot",),
-    "azure.ai.openai": ("az.ai.openai", "azure", "azure-openai", "azure.openai", "azure_openai"),
-    "azure.ai.inference": ("az.ai.inference", "azure.ai"),
-    "gcp.vertex_ai": ("vertex_ai", "vertexai", "google_vertexai", "google.vertex", "google.vertex.chat"),
-    "gcp.gemini": ("gemini", "google_ai_studio", "google.generative-ai"),
-    "gcp.gen_ai": ("google",),
-    "aws.bedrock": ("aws", "bedrock", "amazon-bedrock"),
-    "ibm.watsonx.ai": ("watsonx", "ibm.watson.ai"),
-    "together_ai": ("together",),
-    "hugging_face": ("huggingface",),
-}  # fmt: skip
-"""Canonical provider -> other spellings, lower case."""
-
-PROVIDER_PREFIXES = {"google.vertex": "gcp.vertex_ai", "google.generative-ai": "gcp.gemini"}
-"""Spellings that go on after this."""
-
-FINISH_REASONS: Mapping[str, str] = {
-    "tool_calls": "tool_call", "tool_use": "tool_call", "tool-calls": "tool_call", "function_call": "tool_call",
-    "max_tokens": "length", "end_turn": "stop", "content-filter": "content_filter",
-}  # fmt: skip
-
-ROLES: Mapping[str, str] = {
-    "human": "user", "ai": "assistant", "model": "assistant", "bot": "assistant", "function": "tool",
-}  # fmt: skip

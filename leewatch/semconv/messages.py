@@ -5,9 +5,11 @@ text parts joined by newlines, `parts` the raw JSON list of parts when there are
 `{"role","content","tool_calls":[{"id","name","arguments"}],"tool_call_id","name","finish_reason","parts"}` without empty members.
 """
 
+# ruff: noqa: E501 - SQL is generated here from constants, and reads better unbroken
+
 from __future__ import annotations
 
-from leewatch.semconv.mapping import FINISH_REASONS, ROLES
+from leewatch.semconv.vocabulary import FINISH_REASONS, ROLES
 
 MESSAGE_TYPE = (
     "Array(Tuple(role String, content String, calls Array(Tuple(id String, name String, arguments String)), "

@@ -4,6 +4,8 @@ Each step is a table that stores nothing and a view that fills it from the step 
 the same, but the database would need seconds to analyze it, at each insert.
 """
 
+# ruff: noqa: E501 - SQL is generated here from constants, and reads better unbroken
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -128,6 +130,17 @@ EVERYTHING, SPANS_ONLY, CONTENT_ONLY = 0, 1, 2
 """`part`: which tables the rows are for. Materialized views fill both, a repair one."""
 
 
+def _chosen(number: int) -> str:
+    """SQL: parsed messages, else indexed ones; tool calls that the AI SDK names apart join the answer."""
+    found = f"if(notEmpty(parsed[{number}]), parsed[{number}], indexed[{number}])"
+    calls = value("output_tool_calls")
+    if number == 1:
+        return found
+    answer = f"('assistant', {found}[1].2, {messages.calls_from_json(calls)}, '', '', '', '')"
+    joined = f"arrayConcat(CAST([{answer}], '{messages.MESSAGE_TYPE}'), arraySlice({found}, 2))"
+    return f"if({calls} = '', {found}, {joined})"
+
+
 def steps(part: int = EVERYTHING) -> tuple[Step, ...]:
     """All steps in order; the first reads otel_traces, the last holds the columns of llm_spans and llm_content."""
     keys, values = "mapKeys(SpanAttributes)", "mapValues(SpanAttributes)"
@@ -205,10 +218,7 @@ def steps(part: int = EVERYTHING) -> tuple[Step, ...]:
         ),
         Step(
             "llm_step_inputs",
-            tuple(
-                (name, messages.MESSAGE_TYPE, f"if(notEmpty(parsed[{i}]), parsed[{i}], indexed[{i}])")
-                for i, name in ((1, "inputs"), (2, "outputs"))
-            ),
+            tuple((name, messages.MESSAGE_TYPE, _chosen(i)) for i, name in ((1, "inputs"), (2, "outputs"))),
             grouped,
         ),
         Step("llm_records", tuple((column.name, column.type, column.sql) for column in COLUMNS), (("part", "UInt8"),)),

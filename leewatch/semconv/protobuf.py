@@ -6,6 +6,8 @@ Field numbers: opentelemetry-proto 1.x `common.proto`, `trace.proto`, `logs.prot
 the database skips the others.
 """
 
+# ruff: noqa: E501 - SQL is generated here from constants, and reads better unbroken
+
 from __future__ import annotations
 
 from dataclasses import dataclass

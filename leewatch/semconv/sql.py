@@ -16,6 +16,8 @@ The same token again adds no row to any of them. `batches` is written from the l
 a crash its row alone proves nothing, so verify (TraceId, SpanId) in otel_traces and run `repair_statement` for each of REPAIRED.
 """
 
+# ruff: noqa: E501, S608 - SQL is generated here from constants, and reads better unbroken
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -100,7 +100,7 @@ def test_prompt_response_model_tokens_and_latency_arrive(
         assert (row["prompt_text"], row["response_text"]) == (prompt, ANSWER)
         assert row["system_instructions"] == "Answer in one sentence."
         assert [message["role"] for message in json.loads(row["output_messages"])] == ["assistant"]
-        words = len(prompt.split()) + len("Answer in one sentence.".split())
+        words = len(f"Answer in one sentence. {prompt}".split())
         assert (row["input_tokens"], row["output_tokens"], row["total_tokens"]) == (
             words,
             len(ANSWER.split()),

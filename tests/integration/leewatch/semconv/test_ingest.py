@@ -145,12 +145,16 @@ def test_a_details_record_with_structured_messages_becomes_content(ingest: Any) 
 
 
 def test_a_stock_collectors_row_is_normalized_too(ingest: Any) -> None:
-    now = datetime.now(UTC)
-    ingest.client.insert(
-        "otel_traces",
-        [[now, "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203333", "chat", "STATUS_CODE_ERROR", {"service.name": "s"}, "s", {"gen_ai.request.model": "m"}]],
-        column_names=["Timestamp", "TraceId", "SpanId", "SpanName", "StatusCode", "ResourceAttributes", "ServiceName", "SpanAttributes"],
-    )  # fmt: skip
+    row = {
+        "Timestamp": datetime.now(UTC),
+        "TraceId": "0af7651916cd43dd8448eb211c80319c",
+        "SpanId": "b7ad6b7169203333",
+        "SpanName": "chat",
+        "StatusCode": "STATUS_CODE_ERROR",
+        "ServiceName": "s",
+        "SpanAttributes": {"gen_ai.request.model": "m"},
+    }
+    ingest.client.insert("otel_traces", [list(row.values())], column_names=list(row))
     assert ingest.rows("SELECT project, service, kind, model, status, error_type FROM llm_spans") == [
         {"project": "default", "service": "s", "kind": "llm", "model": "m", "status": "ERROR", "error_type": "_OTHER"}
     ]
