@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import httpx
 import typer
+from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from leewatch import config
@@ -74,7 +75,7 @@ def export(
         TimeElapsedColumn(),
     )
     with (
-        Progress(*columns, transient=True) as progress,
+        Progress(*columns, transient=True, console=Console(stderr=True)) as progress,
         stream(settings, sql, FORMATS[to.suffix], parameters) as chunks,
     ):
         task = progress.add_task(f"{table} -> {to}", total=None)

@@ -15,6 +15,7 @@ from typing import IO, Annotated, Any, cast
 import httpx
 import orjson
 import typer
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from leewatch import config
@@ -53,7 +54,10 @@ def replay(
     fresh = random.Random()
     rejected, began = 0, time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with httpx.Client(timeout=60) as client, Progress(*columns, transient=True) as progress:
+    with (
+        httpx.Client(timeout=60) as client,
+        Progress(*columns, transient=True, console=Console(stderr=True)) as progress,
+    ):
         task = progress.add_task(f"sending to {url}", total=len(rows))
         for position in range(0, len(rows), per_request):
             part = rows[position : position + per_request]
