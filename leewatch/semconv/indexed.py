@@ -42,15 +42,14 @@ def entries(keys: str, values: str) -> str:
 
     Everything about a key is worked out once per distinct key of a block (LowCardinality), not per span.
     """
-    marked = ["#" + prefix for prefix in INDEXED]
-    number = (
-        f"transform(replaceRegexpOne(k, '{_PREFIX}', '#\\\\1'), {quoted(marked)}, {list(range(1, len(marked) + 1))}, 0)"
-    )
-    index = f"toUInt32OrZero(replaceRegexpOne(k, '{_PREFIX}', '\\\\2'))"
-    rest = f"replaceRegexpOne(replaceRegexpOne(k, '{_PREFIX}', '\\\\3'), '{_NESTED}', '\\\\1#\\\\3')"
+    prefix = "replaceRegexpOne(k, '[.][0-9]+[.].*$', '')"
+    number = f"transform({prefix}, {quoted(list(INDEXED))}, {list(range(1, len(INDEXED) + 1))}, 0)"
+    index = "toUInt32OrZero(extract(k, '[.]([0-9]+)[.]'))"
+    whole = f"substring(k, length({prefix}) + length(extract(k, '[.][0-9]+[.]')) + 1)"
+    rest = f"if(match({whole}, '[.][0-9]'), replaceRegexpOne({whole}, '{_NESTED}', '\\\\1#\\\\3'), {whole})"
     leaf = f"transform({rest}, {quoted(list(_LEAVES))}, {list(_LEAVES.values())}, 0)"
-    item = f"toUInt32OrZero(replaceRegexpOne(replaceRegexpOne(k, '{_PREFIX}', '\\\\3'), '{_NESTED}', '\\\\2'))"
-    group = f"toUInt32(if({number} = 0, 0, {number} * {SLOTS} + {index}))"
+    item = f"toUInt32OrZero(extract({whole}, '[.]([0-9]+)[.]'))"
+    group = f"toUInt32({number} * {SLOTS} + {index})"
     known = f"match(k, '{_PREFIX}')"
     keys, values = f"arrayFilter(k -> {known}, {keys})", f"arrayFilter((v, k) -> {known}, {values}, {keys})"
     return (

@@ -43,7 +43,8 @@ def key_values(values: Mapping[str, Any]) -> list[KeyValue]:
 
 def traces(spans: Iterable[Mapping[str, Any]], resource: Mapping[str, Any] | None = None) -> ExportTraceServiceRequest:
     """One request. Keys of a span, all optional: name, attributes, events [{name, attributes, time}],
-    links [{trace_id, span_id}], trace_id, span_id, parent_span_id (hex; else unused ones), start, end (ns), status, status_message.
+    links [{trace_id, span_id}], trace_id, span_id, parent_span_id (hex; else unused ones), start, end (ns), status,
+    status_message.
     """
     request = ExportTraceServiceRequest()
     group = request.resource_spans.add()
