@@ -95,7 +95,7 @@ def _from_store(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any]
 
 
 def _print(report: Mapping[str, Any]) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     roles = Table("role", "state", "pid", box=None)
     for name, role in sorted(report["roles"].items()):
         roles.add_row(name, "[green]up[/green]" if role["up"] else "[red]down[/red]", str(role.get("pid", "")))
