@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from analyzers.scorers.options import parse_options
 from analyzers.scorers.sentences import Sentence, sentences
@@ -15,11 +18,15 @@ REVISION = 1
 """Raised when code, rather than weights, changes what a text scores."""
 
 PASSAGE_WORDS = 60
-"""Longest passage judged at once: the model learnt on texts of this length, and one bad sentence must not drown."""
+"""Longest passage judged at once: the model learnt on texts of this length."""
+
+SENTENCE_ODDS = 0.5
+"""Applied to the odds of a sentence that stands among others. One bad sentence must not drown in its passage, but the
+worst of many harmless ones is high by chance: at full odds 5 % of ordinary long answers are flagged."""
 
 
 class ToxicityScorer:
-    """Scores `prompt.toxicity` and `response.toxicity`: the probability for the worst passage of the text."""
+    """Scores `prompt.toxicity` and `response.toxicity`: the probability for the worst passage or sentence."""
 
     name = "toxicity"
     outputs = ("prompt.toxicity", "response.toxicity")
@@ -43,22 +50,37 @@ class ToxicityScorer:
             for output in self.outputs
             if (text := _text(span, output)) is not None
         ]
-        split = [passages(text) for _, _, text in wanted]
-        flat = iter(self._head.probability([passage.text for found in split for passage in found], encoder).tolist())
+        split = [pieces(text) for _, _, text in wanted]
+        flat = self._head.probability([piece.place.text for found in split for piece in found], encoder)
+        odds = np.array([piece.odds for found in split for piece in found])
+        values = iter((flat * odds / (flat * odds + 1.0 - flat)).tolist())
         result: list[list[Score]] = [[] for _ in spans]
         for (i, output, _), found in zip(wanted, split, strict=True):
-            result[i].append(self._judge(output, found, [next(flat) for _ in found]))
+            result[i].append(self._judge(output, found, [next(values) for _ in found]))
         return result
 
-    def _judge(self, output: str, found: list[Sentence], values: list[float]) -> Score:
+    def _judge(self, output: str, found: list[Piece], values: list[float]) -> Score:
         if not found:
             return Score(output, None, reason="no words")
-        details = tuple(
-            {"start": passage.start, "end": passage.end, "score": round(value, 4)}
-            for passage, value in zip(found, values, strict=True)
-            if value >= self.threshold
-        )
+        flagged = [(piece.place, value) for piece, value in zip(found, values, strict=True) if value >= self.threshold]
+        details = tuple({"start": place.start, "end": place.end, "score": round(value, 4)} for place, value in flagged)
         return Score(output, max(values), details=details)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a text that is judged by itself, and the factor on its odds."""
+
+    place: Sentence
+    odds: float
+
+
+def pieces(text: str) -> list[Piece]:
+    """The passages of a text, and its sentences where they are not passages themselves."""
+    whole = passages(text)
+    places = {(one.start, one.end) for one in whole}
+    single = [one for one in sentences(text) if (one.start, one.end) not in places]
+    return [Piece(one, 1.0) for one in whole] + [Piece(one, SENTENCE_ODDS) for one in single]
 
 
 def passages(text: str) -> list[Sentence]:

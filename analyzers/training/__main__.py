@@ -39,7 +39,7 @@ def train(name: str, prepared: Sequence[Prepared], seed: int, output: Path) -> N
     """Fits on the training part of every source and writes the weight file."""
     learnt = [one.take(~one.examples.held_out) for one in prepared]
     model = RECIPES[name].fit(learnt, seed)
-    calibration = calibrate(learnt, RECIPES[name].fit, seed)
+    calibration = calibrate(learnt, RECIPES[name], seed)
     trained = sorted({_fingerprint(name, one, i) for one in learnt for i in range(len(one.examples.labels))})
     settings = {
         **model.settings,

@@ -43,6 +43,10 @@ ANSWERING = (
     "Sorry about that! {fact}",
     "I'm sorry for the trouble. {fact}",
     "Unfortunately there was a delay. {fact}",
+    "I'm sorry to hear this. {fact}",
+    "I am so sorry for the mix-up! {fact}",
+    "Our apologies for the wait. {fact}",
+    "Thanks for your patience. {fact}",
     "No problem at all. {fact}",
     "Happy to help. {fact}",
     "Yes, you can. {fact}",
@@ -62,6 +66,10 @@ FACTS = (
     "Press the button for five seconds until the lamp blinks.",
     "Your new password has been sent by e-mail.",
     "We changed the address on the order for you.",
+    "We have credited 12 euros to your account.",
+    "I have closed the account as you asked.",
+    "The double charge was reversed, and you will not pay again.",
+    "I have passed the complaint on to the workshop.",
     "Returns are free if the box is not open.",
     "The device does not work below zero degrees.",
     "The report shows twelve visits, most of them in June.",
@@ -69,13 +77,9 @@ FACTS = (
 )
 
 
-def refusal_answers() -> list[tuple[str, int]]:
-    """Every composed text with its label: 1 = refusal, 0 = an answer; both kinds occur, in a fixed order."""
-    refusals = [(frame.format(act=act) + after, 1) for frame, act, after in product(REFUSING, REFUSED, AFTER)]
-    answers = [
-        (frame.format(fact=fact) + after, 0)
-        for frame, fact, after in product(
-            ANSWERING, FACTS, ("", " Is there anything else?", " Let me know if it works.")
-        )
-    ]
+def refusal_answers() -> list[tuple[str, str, int]]:
+    """Every composed text with the frame it is made from and its label, 1 = refusal, 0 = an answer; in a fixed order."""
+    refusals = [(frame, frame.format(act=act) + after, 1) for frame, act, after in product(REFUSING, REFUSED, AFTER)]
+    endings = ("", " Is there anything else?", " Let me know if it works.")
+    answers = [(frame, frame.format(fact=fact) + after, 0) for frame, fact, after in product(ANSWERING, FACTS, endings)]
     return refusals + answers

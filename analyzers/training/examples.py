@@ -46,7 +46,9 @@ def load_examples(source: Source, data: Path) -> Examples:
         else [getattr(span, source.group) or "" for span, _, _ in kept]
     )
     labels = np.array([label for _, _, label in kept], dtype=np.int64)
-    return Examples(source, tuple(span for span, _, _ in kept), tuple(judged), tuple(groups), labels, held_out(groups))
+    # Composed texts are all learnt from: how well our own phrases are told apart is no measure of anything.
+    held = np.zeros(len(kept), dtype=np.bool_) if source.file == COMPOSED else held_out(groups)
+    return Examples(source, tuple(span for span, _, _ in kept), tuple(judged), tuple(groups), labels, held)
 
 
 def _labelled(source: Source, data: Path) -> list[tuple[SpanTexts, str, int | None]]:
@@ -57,7 +59,8 @@ def _labelled(source: Source, data: Path) -> list[tuple[SpanTexts, str, int | No
 
 
 def _composed() -> list[tuple[SpanTexts, str, int | None]]:
-    return [(SpanTexts(str(i), response=text), text, label) for i, (text, label) in enumerate(refusal_answers())]
+    """The composed texts, with their frame in the place of the prompt, by which they are grouped."""
+    return [(SpanTexts(frame, frame, text), text, label) for frame, text, label in refusal_answers()]
 
 
 def held_out(groups: Sequence[str]) -> npt.NDArray[np.bool_]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from analyzers.evaluation import best_threshold
 from analyzers.scorers.grounding import CLAIM_FEATURES, RISING, WORST, WORST_FEATURES
 from analyzers.scorers.hallucination import case, case_features
-from analyzers.scorers.text_head import embed, features
+from analyzers.scorers.text_head import calibrated, embed, features
 from analyzers.scorers.trees import Floats, Trees
 from analyzers.training.examples import Examples, folds, part, sample_weights
 from leewatch.contracts import Encoder
@@ -48,10 +48,14 @@ Fit = Callable[[Sequence[Prepared], int], Model]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one scorer is trained: features of a source's rows, and the fit on prepared sources with a seed."""
+    """How one scorer is trained: features of a source's rows, and the fit on prepared sources with a seed.
+
+    false_alarms: share of harmless rows (of the benign sources, else of label 0) that the threshold may flag.
+    """
 
     prepare: Callable[[Examples, Encoder], Prepared]
     fit: Fit
+    false_alarms: float
 
 
 def text_recipe(blocks: tuple[str, ...], strength: float) -> Recipe:
@@ -79,7 +83,7 @@ def text_recipe(blocks: tuple[str, ...], strength: float) -> Recipe:
             {"blocks": list(blocks), "intercept": intercept},
         )
 
-    return Recipe(prepare, fit)
+    return Recipe(prepare, fit, false_alarms=0.01)
 
 
 OVERLAP = (
@@ -107,7 +111,7 @@ def grounding_recipe() -> Recipe:
         settings = {"features": list(names), "baseline": trees.baseline, "depth": trees.depth}
         return Model(trees.decision, tensors, settings)
 
-    return Recipe(prepare, fit)
+    return Recipe(prepare, fit, false_alarms=0.1)
 
 
 def _forest(prepared: Sequence[Prepared], seed: int, columns: Sequence[str], names: Sequence[str]) -> Trees:
@@ -173,13 +177,30 @@ class Calibration:
     threshold: float
 
 
-def calibrate(prepared: Sequence[Prepared], fit: Fit, seed: int) -> Calibration:
-    """Calibration from decisions on rows that the model had not seen: FOLDS folds of whole groups."""
+def calibrate(prepared: Sequence[Prepared], recipe: Recipe, seed: int) -> Calibration:
+    """Calibration from decisions on rows that the model had not seen: FOLDS folds of whole groups.
+
+    The threshold is the one of best balanced accuracy, or a higher one that keeps to the recipe's false alarms.
+    """
     from sklearn.linear_model import LogisticRegression
 
+    decision, labels, weights = _unseen_decisions(prepared, recipe.fit, seed), _labels(prepared), _weights(prepared)
+    platt = LogisticRegression(C=1e6).fit(decision[:, None], labels, sample_weight=weights)
+    slope, offset = float(platt.coef_[0, 0]), float(platt.intercept_[0])
+    probability = calibrated(decision, slope, offset)
+    benign = np.concatenate([np.full(len(one.examples.labels), one.examples.source.benign) for one in prepared])
+    harmless = benign if benign.any() else labels == 0
+    quantile = np.quantile(
+        probability[harmless], 1 - recipe.false_alarms, method="inverted_cdf", weights=weights[harmless]
+    )
+    threshold = max(best_threshold(labels, probability, weights), float(quantile))
+    return Calibration(slope, offset, round(threshold, 3))
+
+
+def _unseen_decisions(prepared: Sequence[Prepared], fit: Fit, seed: int) -> Floats:
+
     fold = folds([one.examples for one in prepared], FOLDS)
-    labels, weights = _labels(prepared), _weights(prepared)
-    decision = np.zeros(len(labels))
+    decision = np.zeros(len(fold))
     edges = np.cumsum([0, *(len(one.examples.labels) for one in prepared)])
     pieces = list(zip(prepared, edges, edges[1:], strict=False))
     for number in range(FOLDS):
@@ -188,10 +209,7 @@ def calibrate(prepared: Sequence[Prepared], fit: Fit, seed: int) -> Calibration:
             rows = np.flatnonzero(fold[start:end] == number)
             if len(rows):
                 decision[start + rows] = model.decision(one.matrix[rows])
-    platt = LogisticRegression(C=1e6).fit(decision[:, None], labels, sample_weight=weights)
-    slope, offset = float(platt.coef_[0, 0]), float(platt.intercept_[0])
-    probability = 1.0 / (1.0 + np.exp(-(slope * decision + offset)))
-    return Calibration(slope, offset, round(best_threshold(labels, probability, weights), 3))
+    return decision
 
 
 def _labels(prepared: Sequence[Prepared]) -> npt.NDArray[np.int64]:

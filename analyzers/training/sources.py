@@ -64,7 +64,7 @@ SOURCES: Mapping[str, tuple[Source, ...]] = {
     ),
     "refusal": (
         Source("refusal/gptfuzz_responses.jsonl.gz", "MIT", "response", "prompt"),
-        Source(COMPOSED, "Apache-2.0", "response", limit=700, weight=0.7),
+        Source(COMPOSED, "Apache-2.0", "response", "prompt", limit=1200),
         Source("drift/self_instruct_responses.jsonl.gz", "Apache-2.0", "text", benign=True),
         Source("hallucination/begin_wow.jsonl.gz", "CC-BY-4.0", "response", "context", benign=True, limit=500),
         Source("hallucination/faithdial_audit.jsonl.gz", "MIT", "response", "context", benign=True, limit=300),
