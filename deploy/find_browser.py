@@ -24,7 +24,9 @@ def main() -> int:
         print("no Chromium found: installing Debian's package", flush=True)
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         subprocess.run(["apt-get", "update", "-qq"], check=False, env=environment)
-        subprocess.run(["apt-get", "install", "-y", "-qq", "chromium", "fonts-liberation"], check=False, env=environment)
+        subprocess.run(
+            ["apt-get", "install", "-y", "-qq", "chromium", "fonts-liberation"], check=False, env=environment
+        )
         if system_browser():
             return 0
     print("no Chromium found: downloading playwright's", flush=True)
