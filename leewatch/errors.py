@@ -34,7 +34,9 @@ class ConfigError(LeewatchError):
     def __init__(self, faults: Sequence[str], source: str = "configuration") -> None:
         self.faults = tuple(faults)
         lines = "\n".join(f"  {fault}" for fault in self.faults)
-        super().__init__(f"{len(self.faults)} fault(s) in {source}:\n{lines}\nSee `leewatch config show` for every key.")
+        super().__init__(
+            f"{len(self.faults)} fault(s) in {source}:\n{lines}\nSee `leewatch config show` for every key."
+        )
 
 
 class InputError(LeewatchError):

@@ -62,7 +62,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start_dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Dashboard]]:
     """Starts dashboards by the installed command, each on a free port; ends those that still run."""
     started: list[Dashboard] = []
@@ -103,7 +103,7 @@ def _wait(running: Dashboard) -> None:
     raise AssertionError(f"the dashboard did not start:\n{running.log.read_text()[-3000:]}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def seeded(store: Settings) -> Any:
     """What was put into the store: a `Seeded` of seed.py."""
     client = connect(store)
@@ -118,13 +118,13 @@ def seeded(store: Settings) -> Any:
     return rows
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def dashboard(store: Settings, seeded: Any, start_dashboard: Callable[..., Dashboard]) -> Dashboard:
     """The dashboard over the seeded store."""
     return start_dashboard(store.data, LEEWATCH_STORE__PORT=str(store.store.port))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Headless Chromium: $CHROMIUM, the system's, or playwright's own."""
     found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")

@@ -198,7 +198,7 @@ SELECT
     countIf(drift_results.drifted) AS drifted_tests
 FROM drift_results FINAL
 WHERE window_end > fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND window_start < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
-    AND segment_key = '' AND method != 'skipped'
+    AND segment_key = '' AND drift_results.method != 'skipped'
     AND ({project:String} = '' OR project = {project:String})
     AND ({service:String} = '' OR service = {service:String})
 GROUP BY project, service, field
@@ -217,7 +217,7 @@ SELECT
     count() AS tests
 FROM drift_results FINAL
 WHERE window_end > fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND window_start < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
-    AND segment_key = '' AND service = {service:String} AND field = {field:String} AND method != 'skipped'
+    AND segment_key = '' AND service = {service:String} AND field = {field:String} AND drift_results.method != 'skipped'
     AND ({project:String} = '' OR project = {project:String})
 GROUP BY bucket_start
 ORDER BY bucket_start
@@ -227,7 +227,7 @@ ORDER BY bucket_start
 SELECT *
 FROM drift_results FINAL
 WHERE window_end > fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND window_start < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
-    AND segment_key = '' AND service = {service:String} AND field = {field:String} AND method != 'skipped'
+    AND segment_key = '' AND service = {service:String} AND field = {field:String} AND drift_results.method != 'skipped'
     AND ({project:String} = '' OR project = {project:String})
 ORDER BY window_end DESC
 LIMIT 300
