@@ -51,25 +51,41 @@ def rules() -> list[dict[str, Any]]:
     """The rules of the demonstration: the shipped ones at short windows."""
     score = {"metric": "score_rate", "above": 0.5, "by": ["service"], **RULE_DEFAULTS}
     return [
-        {**score, "name": "response-toxicity", "score": "response.toxicity", "threshold": 0.05, "severity": "critical"},
+        {
+            **score,
+            "name": "response-toxicity",
+            "title": "Toxic responses",
+            "score": "response.toxicity",
+            "threshold": 0.05,
+            "severity": "critical",
+        },
         {
             **score,
             "name": "response-hallucination",
+            "title": "Responses not grounded in their context",
             "score": "response.hallucination",
             "threshold": 0.25,
             "severity": "critical",
         },
-        {**score, "name": "response-refusal", "score": "response.refusal", "threshold": 0.25, "severity": "warning"},
+        {
+            **score,
+            "name": "response-refusal",
+            "title": "Refused requests",
+            "score": "response.refusal",
+            "threshold": 0.25,
+            "severity": "warning",
+        },
         {
             **RULE_DEFAULTS,
             "name": "error-rate",
+            "title": "Failing requests",
             "metric": "error_rate",
             "threshold": 0.05,
             "by": ["service"],
             "severity": "critical",
         },
-        {"name": "prompt-drift", "drift": "prompt", "severity": "warning"},
-        {"name": "response-drift", "drift": "response", "severity": "warning"},
+        {"name": "prompt-drift", "title": "Prompts drifted", "drift": "prompt", "severity": "warning"},
+        {"name": "response-drift", "title": "Responses drifted", "drift": "response", "severity": "warning"},
     ]
 
 
