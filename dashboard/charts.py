@@ -180,7 +180,7 @@ def p_values(frame: pd.DataFrame, window: tuple[datetime, datetime], picked: dat
     _layout(figure, "p-value (log, small = drift)", window)
     lowest = float(min(p.min(initial=1.0), frame["alpha"].min())) / 3
     return figure.update_yaxes(
-        type="log", range=[0.05, np.log10(lowest)], rangemode="normal", tickformat="~g", nticks=5
+        type="log", range=[0.05, np.log10(lowest)], rangemode="normal", exponentformat="power", nticks=5
     )
 
 

@@ -105,6 +105,14 @@ def clock(moment: datetime, now: datetime | None = None) -> str:
     return moment.strftime("%-d %b %H:%M")
 
 
+def between(start: datetime, end: datetime) -> str:
+    """A span of time in UTC: `12 Mar 14:05 to 13 Mar 02:05`; with seconds, and the day once, when it is under an hour."""
+    start, end = start.astimezone(UTC), end.astimezone(UTC)
+    if (end - start).total_seconds() < 3600 and start.date() == end.date():
+        return f"{start:%-d %b %H:%M:%S} to {end:%H:%M:%S}"
+    return f"{clock(start)} to {clock(end)}"
+
+
 def ago(seconds: float) -> str:
     """An age: `just now`, `4 min ago`, `3 h ago`, `2 days ago`."""
     if seconds < 60:

@@ -55,7 +55,7 @@ def update(**values: Any) -> None:
 def heading(title: str, view: View, window: Window) -> None:
     """Title of the page and, in words, what it shows."""
     if view.start:
-        shown = f"{display.clock(window.start)} to {display.clock(window.end)} UTC"
+        shown = f"{display.between(window.start, window.end)} UTC"
     else:
         shown = f"Last {_in_words(view.range)}, until {window.end:%H:%M:%S} UTC"
     where = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -105,3 +105,9 @@ def test_a_change_without_a_base_claims_nothing() -> None:
     assert display.change(5, 0, "down") == display.Change("from 0", "bad")
     assert display.change(0, 0).text == "no change"
     assert display.change(100.5, 100).text == "no change"
+
+
+def test_a_short_span_of_time_shows_its_seconds() -> None:
+    start = datetime(2026, 3, 12, 14, 5, 0, tzinfo=UTC)
+    assert display.between(start, start + timedelta(seconds=30)) == "12 Mar 14:05:00 to 14:05:30"
+    assert display.between(start, start + timedelta(hours=12)) == "12 Mar 14:05 to 13 Mar 02:05"
