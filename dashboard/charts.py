@@ -50,7 +50,7 @@ def _layout(figure: go.Figure, unit: str, window: tuple[datetime, datetime] | No
         automargin=True,
         nticks=6,
     )
-    figure.update_xaxes(showgrid=False, automargin=True, nticks=8, title=None)
+    figure.update_xaxes(showgrid=False, automargin=True, nticks=6, tickangle=0, title=None)
     if window:
         figure.update_xaxes(range=[moment.replace(tzinfo=None) for moment in window], type="date")
     return figure
@@ -211,6 +211,7 @@ def shares(clusters: Sequence[Mapping[str, Any]]) -> go.Figure:
                 mode="markers",
                 name=title,
                 marker={"color": color, "size": 11},
+                cliponaxis=False,
                 hovertemplate="%{x:.1f} %",
             )
         )
