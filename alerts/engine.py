@@ -41,7 +41,7 @@ class Engine:
         self._timing = Timing(section.group_by, section.group_wait_seconds, section.repeat_seconds)
         self._alerts = {alert.fingerprint: alert for alert in self._journal.alerts(self._now())}
         self._quiet: dict[str, Phase] = {}
-        self._sent = self._journal.sent(self._now())
+        self._sent = self._journal.sent(self._now(), self._alerts.values())
 
     def evaluate(self) -> list[Alert]:
         """Evaluates every rule once and records the alerts whose state changed, which it returns.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from clickhouse_connect.driver.client import Client
@@ -70,9 +70,10 @@ class Journal:
             rows = [[getattr(alert, column) for column in columns] for alert in alerts]
             self._client.insert("alert_events", rows, column_names=columns)
 
-    def sent(self, now: datetime) -> dict[str, dict[str, Sent]]:
-        """What each channel was last told, by channel and fingerprint."""
-        rows = self._client.query(self._sql["sent"], parameters={"since": milliseconds(now - MEMORY)}).named_results()
+    def sent(self, now: datetime, alerts: Iterable[Alert]) -> dict[str, dict[str, Sent]]:
+        """What each channel was last told, by channel and fingerprint, as far back as the first of the alerts fired."""
+        since = min([now - MEMORY, *(alert.fired_at for alert in alerts if alert.fired_at is not None)])
+        rows = self._client.query(self._sql["sent"], parameters={"since": milliseconds(since)}).named_results()
         told: dict[str, dict[str, Sent]] = {}
         for row in rows:
             told.setdefault(row["channel"], {})[row["fingerprint"]] = Sent(

@@ -208,10 +208,11 @@ FROM
 (
     SELECT *, maxIf(toUnixTimestamp64Milli(at), state = 'firing') OVER (PARTITION BY fingerprint) AS fired_ms
     FROM alert_events
+    ORDER BY at DESC
+    LIMIT 1 BY fingerprint
 )
 WHERE state IN ('pending', 'firing') OR at >= fromUnixTimestamp64Milli({changed_since:Int64}, 'UTC')
 ORDER BY at DESC
-LIMIT 1 BY fingerprint
 
 -- name: sent
 -- What every channel was last told of every alert, and when telling it last failed.

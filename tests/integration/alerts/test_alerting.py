@@ -82,6 +82,35 @@ def test_a_restart_continues_the_alert_and_does_not_tell_it_twice(world: Any) ->
     assert world.deliveries() == [("firing", True), ("resolved", True)]
 
 
+def test_an_alert_that_ended_long_ago_does_not_come_back_after_a_restart(world: Any) -> None:
+    world.start(rules=[TOXICITY])
+    breach(world)
+    world.tick()
+    world.clock.advance(70)
+    world.spans(50, {"response.toxicity": lambda i: 0.01})
+    world.tick()
+    world.tick(10)
+    world.clock.advance(8 * 86_400)
+    world.start()
+    world.tick()
+    world.tick(60)
+    assert world.events() == [("response-toxicity", "firing"), ("response-toxicity", "resolved")]
+    assert world.deliveries() == [("firing", True), ("resolved", True)]
+
+
+def test_the_end_of_an_alert_that_was_told_long_ago_is_told_after_a_restart(world: Any) -> None:
+    world.start(rules=[TOXICITY], repeat_seconds=30 * 86_400)
+    breach(world)
+    world.tick()
+    world.clock.advance(8 * 86_400)
+    world.start()
+    world.spans(50, {"response.toxicity": lambda i: 0.01})
+    world.tick()
+    world.tick(10)
+    assert world.deliveries() == [("firing", True), ("resolved", True)]
+    assert [len(message.replies) for message in world.slack.messages] == [1]
+
+
 def test_what_was_decided_but_not_told_before_a_crash_is_told_after_it(world: Any) -> None:
     engine = world.start(rules=[TOXICITY])
     breach(world)
