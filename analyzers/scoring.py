@@ -35,11 +35,15 @@ REDACTED = "content redacted"
 
 @dataclass
 class Pass:
-    """What a pass over one slice left: the ingestion time of what still waits, by analyzer."""
+    """What a pass over one slice left: the ingestion time of what still waits, by analyzer.
+
+    truncated: rows that were not even fetched; unseen: when the oldest of them came in, one moment a slice that has any.
+    """
 
     rows: dict[str, int] = field(default_factory=dict)
     waiting: dict[str, list[datetime]] = field(default_factory=dict)
     truncated: int = 0
+    unseen: list[datetime] = field(default_factory=list)
 
     def count(self, name: str, rows: int) -> None:
         self.rows[name] = self.rows.get(name, 0) + rows
@@ -48,8 +52,8 @@ class Pass:
         self.waiting.setdefault(name, []).extend(span.ingested_at for span in spans)
 
     def oldest(self) -> list[datetime]:
-        """When the oldest waiting row of each analyzer came in."""
-        return [min(moments) for moments in self.waiting.values()]
+        """When the oldest waiting row of each analyzer and of each slice came in; empty when nothing waits."""
+        return [*(min(moments) for moments in self.waiting.values()), *self.unseen]
 
     def merged(self, other: Pass) -> Pass:
         names = {*self.rows, *other.rows}
@@ -58,6 +62,7 @@ class Pass:
             {name: self.rows.get(name, 0) + other.rows.get(name, 0) for name in names},
             {name: [*self.waiting.get(name, []), *other.waiting.get(name, [])] for name in waiting},
             self.truncated + other.truncated,
+            [*self.unseen, *other.unseen],
         )
 
 
@@ -96,7 +101,7 @@ class ScoringJob:
             older = self._slices.older()
             if older is not None and not done.truncated and not self._stop.is_set():
                 behind = self._pass(store, older)
-                if not behind.waiting:
+                if not behind.oldest():
                     self._slices.finish(older)
                 done = done.merged(behind)
             store.write_progress(self._progress(done, min(started, self._slices.unverified_since or started)))
@@ -107,11 +112,11 @@ class ScoringJob:
                 return
 
     def _pass(self, store: AnalyzerStore, slice_: Slice) -> Pass:
-        spans, total = store.candidates(slice_.since, slice_.until, self._versions, self._encoder.model, self._limit)
-        done = Pass(truncated=max(total - len(spans), 0))
-        if done.truncated:  # what was not even fetched waits too, and may be as old as the slice
-            for name in self._names:
-                done.waiting[name] = [slice_.since]
+        found = store.candidates(slice_.since, slice_.until, self._versions, self._encoder.model, self._limit)
+        spans = found.newest
+        done = Pass(truncated=found.total - len(spans))
+        if done.truncated and found.oldest is not None:  # what was not even fetched waits too
+            done.unseen.append(found.oldest)
         for start in range(0, len(spans), self._section.batch_size):
             self._group(store, spans[start : start + self._section.batch_size], done)
         return done
@@ -199,7 +204,7 @@ class ScoringJob:
             waiting = done.waiting.get(name, [])
             yield Progress(
                 name=f"scorer:{name}" if name in self._scorers else name,
-                done_until=min([floor, *waiting]),
+                done_until=min([floor, *waiting, *done.unseen]),
                 rows=done.rows.get(name, 0),
                 backlog=len(waiting) + done.truncated,
                 error=self._attempts.error(name),

@@ -50,6 +50,15 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Candidates:
+    """The newest candidates of a slice of ingestion time, how many it has, and when the oldest of all came in."""
+
+    newest: tuple[Candidate, ...]
+    total: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True)
 class Content:
     """Texts of a span, '' where there is none. asked, answered: whether any input and output message is known."""
 
@@ -100,8 +109,8 @@ class AnalyzerStore:
 
     def candidates(
         self, since: datetime, until: datetime, versions: Mapping[str, str], model: str, limit: int
-    ) -> tuple[list[Candidate], int]:
-        """(newest candidates of the slice at most `limit`, how many there are). versions: {scorer: version}."""
+    ) -> Candidates:
+        """The newest candidates of the slice, at most `limit`. versions: {scorer: version}."""
         found = self.rows(
             "candidates",
             since=since,
@@ -110,8 +119,10 @@ class AnalyzerStore:
             model=model,
             limit=limit,
         )
-        total = int(found[0]["total"]) if found else 0
-        return [_candidate(row) for row in found], total
+        if not found:
+            return Candidates((), 0, None)
+        newest = tuple(_candidate(row) for row in found)
+        return Candidates(newest, int(found[0]["total"]), utc(found[0]["oldest"]))
 
     def first_ingested(self) -> datetime | None:
         """When the oldest LLM span came in; None when there is none."""

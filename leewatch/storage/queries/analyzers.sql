@@ -1,5 +1,5 @@
 -- name: candidates
--- LLM spans of a slice of ingestion time that lack scores of a scorer's present version or embeddings, newest first; all of them are counted in `total`.
+-- LLM spans of a slice of ingestion time that lack scores of a scorer's present version or embeddings, newest first. `total` counts them all, `oldest` is when the first of them all came in.
 WITH
     (
         SELECT (min(ts), max(ts)) FROM llm_spans
@@ -8,7 +8,8 @@ WITH
 SELECT spans.project AS project, spans.service AS service, toUnixTimestamp64Nano(spans.ts) AS ts_ns, spans.trace_id AS trace_id,
        spans.span_id AS span_id, spans.session_id AS session_id, spans.ingested_at AS ingested_at,
        spans.content_redacted AS content_redacted, spans.status AS status,
-       scored.scorers AS scorers, embedded.fields AS fields, count() OVER () AS total
+       scored.scorers AS scorers, embedded.fields AS fields, count() OVER () AS total,
+       min(spans.ingested_at) OVER () AS oldest
 FROM
 (
     SELECT project, service, ts, trace_id, span_id, session_id, ingested_at, content_redacted, status

@@ -18,7 +18,7 @@ from clickhouse_connect.driver.client import Client
 from analyzers import scoring
 from analyzers.config import AnalyzersSection
 from analyzers.scoring import ScoringJob
-from analyzers.store import AnalyzerStore
+from analyzers.store import AnalyzerStore, utc
 from leewatch.config import Settings
 from leewatch.contracts import Encoder
 from leewatch.schema import Score, SpanTexts
@@ -102,6 +102,20 @@ def test_spans_that_wait_for_content_do_not_hold_up_older_ones(
     for _ in range(3):
         work.run(AnalyzerStore(client))
     assert client.query("SELECT uniqExact(span_id) FROM scores").result_rows == [(3,)]
+
+
+def test_lag_is_the_age_of_the_oldest_span_that_waits_also_of_those_not_looked_at(
+    client: Client, add_spans: AddSpans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "CANDIDATES", 5)
+    now = datetime.now(UTC).replace(microsecond=0)
+    add_spans([None] * 3, ingested=now - timedelta(seconds=40))
+    add_spans([None] * 12, ingested=now - timedelta(seconds=10))
+    first = job(LengthScorer(), clock=lambda: now, content_wait_seconds=600, overlap_seconds=300)
+    monkeypatch.setattr(scoring, "MOST_CANDIDATES", 5)
+    first.run(AnalyzerStore(client))
+    found = client.query("SELECT DISTINCT done_until, backlog FROM progress FINAL").result_rows
+    assert [(utc(moment), backlog) for moment, backlog in found] == [(now - timedelta(seconds=40), 15)]
 
 
 def test_a_span_whose_content_never_comes_is_given_up_with_a_reason(client: Client, add_spans: AddSpans) -> None:
