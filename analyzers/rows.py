@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-import orjson
-
+from leewatch import jsonl
 from leewatch.errors import InputError
 from leewatch.schema import SpanTexts
 
@@ -35,32 +31,11 @@ def read_rows(path: str, text_field: str = "") -> Iterator[Row]:
     Raises InputError, naming file and line, for a line that is not a JSON object, a text that is not a string, a label
     that is neither 0 nor 1, and a file that cannot be read.
     """
-    try:
-        with _opened(path) as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield _row(line, f"{path}:{number}", number, text_field)
-    except (OSError, EOFError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a complete gzip file"
-        raise InputError(
-            f"{path} cannot be read: {reason}. Give a JSONL file, gzipped or not, or - for standard input."
-        ) from error
+    for number, value in jsonl.objects(path):
+        yield _row(value, f"{path}:{number}", number, text_field)
 
 
-def _opened(path: str) -> BinaryIO:
-    raw: BinaryIO = sys.stdin.buffer if path == "-" else Path(path).open("rb")  # noqa: SIM115  the caller closes it
-    if not hasattr(raw, "peek"):
-        return raw
-    return gzip.open(raw) if raw.peek(2)[:2] == b"\x1f\x8b" else raw  # type: ignore[return-value]
-
-
-def _row(line: bytes, place: str, number: int, text_field: str) -> Row:
-    try:
-        value = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise InputError(f"{place}: not valid JSON ({error}). Each line must be one JSON object.") from error
-    if not isinstance(value, dict):
-        raise InputError(f"{place}: expected a JSON object, got {type(value).__name__}.")
+def _row(value: Mapping[str, Any], place: str, number: int, text_field: str) -> Row:
     texts: dict[str, str | None] = {}
     for field in TEXT_FIELDS:
         text = value.get("text" if field == text_field else field)

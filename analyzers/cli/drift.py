@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import orjson
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from leewatch import jsonl
 from leewatch.contracts import Encoder, Vectors
 from leewatch.errors import InputError
 from leewatch.schema import DriftResult
@@ -23,7 +21,6 @@ from leewatch.schema import DriftResult
 MOST_ROWS = 10_000
 """Rows of a file that are compared; more are thinned out at random. The test's time grows with the square."""
 ENCODED_AT_ONCE = 256
-GZIP_MAGIC = b"\x1f\x8b"
 
 
 def drift(
@@ -88,15 +85,7 @@ def thinned(texts: list[str], rng: np.random.Generator) -> list[str]:
 def read_texts(path: Path, field: str) -> list[str]:
     """The non-empty texts under `field` of a JSONL file. Raises InputError that names file and line."""
     texts = []
-    for number, line in enumerate(_lines(path), 1):
-        if not line.strip():
-            continue
-        try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            raise InputError(f"{path}:{number}: not JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise InputError(f"{path}:{number}: expected an object like {{{field!r}: ...}}, got a {type(row).__name__}")
+    for number, row in jsonl.objects(str(path)):
         if field not in row:
             keys = ", ".join(sorted(row)) or "none"
             raise InputError(
@@ -107,16 +96,6 @@ def read_texts(path: Path, field: str) -> list[str]:
         if row[field] and row[field].strip():
             texts.append(row[field])
     return texts
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as raw:
-            zipped = raw.read(2) == GZIP_MAGIC
-        with gzip.open(path) if zipped else path.open("rb") as file:
-            yield from file
-    except (OSError, EOFError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
 
 
 def to_json(result: DriftResult, words: str) -> dict[str, Any]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import random
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, Annotated, Any, cast
+from typing import Annotated, Any
 
 import httpx
 import orjson
@@ -18,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from leewatch import config
+from leewatch import config, jsonl
 from leewatch.cli.query import parse_time
 from leewatch.errors import InputError
 from leewatch.otlp import RowDefaults, request_of, send, span_from_row
@@ -83,36 +81,11 @@ def replay(
 def _rows(files: list[Path]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """(place, row) of every line. Raises InputError naming file and line before anything is sent."""
     for path in files:
-        with _open(path) as stream:
-            try:
-                for number, line in enumerate(stream, 1):
-                    if line.strip():
-                        yield f"{path}:{number}", _row(line, f"{path}:{number}")
-            except (OSError, EOFError) as error:
-                raise InputError(f"{path}: cannot be read: {error}") from error
-
-
-def _row(line: bytes, place: str) -> Mapping[str, Any]:
-    try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise InputError(f"{place}: not JSON: {error}. Nothing was sent.") from None
-    if not isinstance(row, dict):
-        raise InputError(
-            f"{place}: expected an object like {{'prompt': ..., 'response': ...}}, got {type(row).__name__}. "
-            "Nothing was sent."
-        )
-    return row
-
-
-def _open(path: Path) -> IO[bytes]:
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    if file.peek(2)[:2] == b"\x1f\x8b":
-        return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=file)))
-    return file
+        try:
+            for number, row in jsonl.objects(str(path)):
+                yield f"{path}:{number}", row
+        except InputError as error:
+            raise InputError(f"{error} Nothing was sent.") from error
 
 
 def _ids(row: Mapping[str, Any], place: str, fresh: random.Random) -> random.Random:
