@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from typing import Annotated
 
 import typer
@@ -13,6 +14,8 @@ from leewatch import config, plugins
 from leewatch.installation import LISTENING_KEYS, registered
 
 ROLES = "leewatch.roles"
+LAST_RESORT_SECONDS = 25.0
+"""Time to shut down for a role whose supervisor is gone."""
 
 
 def run(
@@ -34,4 +37,10 @@ def _end_with_supervisor() -> None:
     """Terminates this process when the supervisor is gone, even if it was killed: its end of the pipe closes."""
     while os.read(0, 1):  # not sys.stdin: its lock would be held at interpreter shutdown
         pass
+    # Nobody reads the output any more; a role that writes while it shuts down must not fail on that.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(LAST_RESORT_SECONDS)
+    os._exit(1)
