@@ -31,7 +31,9 @@ from leewatch.errors import ConfigError, InputError
 from leewatch.schema import Notification
 from leewatch.storage.client import connect
 
-app = typer.Typer(no_args_is_help=True, help="List, acknowledge and silence alerts; try out rules and channels.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="List, acknowledge and silence alerts; try out rules and channels."
+)
 ANY_AGE_SECONDS = 100 * 365 * 86_400
 By = Annotated[str, typer.Option("--by", help="Who; default: the user of this machine.")]
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from collector.bench.ingest import Options, Result, measure
 
-app = typer.Typer(help="Reproducible measurements of this machine.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Reproducible measurements of this machine.", no_args_is_help=True)
 
 
 @app.callback()

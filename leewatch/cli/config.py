@@ -11,7 +11,7 @@ import yaml
 from leewatch import config as configuration
 from leewatch.config import Section
 
-app = typer.Typer(no_args_is_help=True, help="Show or check the configuration.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Show or check the configuration.")
 
 
 @app.command()

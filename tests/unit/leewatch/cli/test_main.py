@@ -64,3 +64,13 @@ def test_config_faults_are_reported_together_with_exit_code_2(tmp_path):
     assert "store.prt: unknown key" in done.stderr
     assert "store.threads: " in done.stderr
     assert "alert: unknown section" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["alerts", "bench", "config"])
+def test_commands_do_not_offer_a_shell_completion_that_cannot_work(command):
+    from typer.main import get_command
+
+    from leewatch.plugins import load_one
+
+    options = {parameter.name for parameter in get_command(load_one("leewatch.commands", command)).params}
+    assert not {"install_completion", "show_completion"} & options
