@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, model_validator
 from pydantic import Field as Key
 
 from leewatch import installation, plugins
@@ -46,6 +46,17 @@ class StorageSection(Section):
     spans_days: int = Key(
         400, ge=1, le=3650, description="days that LLM spans, content, embeddings and scores are kept"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _database_of_the_dsn(cls, values: Any) -> Any:
+        """The database that the dsn names counts where `database` is not given."""
+        if isinstance(values, dict) and "database" not in values and values.get("dsn"):
+            dsn = values["dsn"]
+            text = dsn.get_secret_value() if isinstance(dsn, SecretStr) else str(dsn)
+            named = text.partition("://")[2].partition("/")[2].partition("?")[0].strip("/")
+            return {**values, "database": named} if named else values
+        return values
 
 
 class StoreSection(Section):

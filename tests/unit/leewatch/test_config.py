@@ -71,3 +71,11 @@ def test_sections_do_not_change(tmp_path: Path) -> None:
     settings = load(environment={}, data=tmp_path)
     with pytest.raises(ValueError, match="frozen"):
         settings.store.port = 1  # type: ignore[misc]
+
+
+def test_the_database_is_the_one_that_the_dsn_names(tmp_path: Path) -> None:
+    dsn = "clickhouse://u:p@db:8123/other"
+    assert load(data=tmp_path, environment={"LEEWATCH_STORAGE__DSN": dsn}).storage.database == "other"
+    both = {"LEEWATCH_STORAGE__DSN": "clickhouse://u:p@db:8123", "LEEWATCH_STORAGE__DATABASE": "mine"}
+    assert load(data=tmp_path, environment=both).storage.database == "mine"
+    assert load(data=tmp_path, environment={}).storage.database == "leewatch"
