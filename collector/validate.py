@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import DecodeError
-from google.protobuf.unknown_fields import UnknownFieldSet
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -32,7 +31,8 @@ class MalformedError(ValueError):
 class Verdict:
     """What is to become of one request.
 
-    payload: the bytes to store, as received unless something was refused. received, rejected: spans or log records.
+    payload: the bytes to store: what was not refused, in protobuf's canonical form.
+    received, rejected: spans or log records.
     first_ns, last_ns: range of event times of what is stored; times before EARLIEST_NS do not count,
     the database replaces them by that of receipt. reason: for the sender, empty when nothing was refused.
     digest: of the bytes as received.
@@ -59,15 +59,13 @@ def check(signal: Signal, body: bytes) -> Verdict:
     """Judges the decompressed protobuf bytes of one request. Raises MalformedError."""
     request = parse(signal, body)
     received, rejected, first, last = (_check_traces if signal == "traces" else _check_logs)(request)
-    payload, reason = body, ""
     if rejected:
         _remove(signal, request)
-        payload = request.SerializeToString() if rejected < received else b""
-        reason = _reason(signal, rejected)
-    elif len(UnknownFieldSet(request)):
-        # Numbers from 1000 up are ours: what a sender puts there must not reach the landing table.
-        request.DiscardUnknownFields()
-        payload = request.SerializeToString()
+    # Written anew: the database reads repeated fields, foreign wire types and overlong numbers in its own way or not at
+    # all, and fields from 1000 up are ours. Canonical bytes say to it what they said to the checks above.
+    request.DiscardUnknownFields()
+    payload = request.SerializeToString() if rejected < received else b""
+    reason = _reason(signal, rejected) if rejected else ""
     return Verdict(payload, received, rejected, min(first, last), last, reason, hashlib.sha256(body).digest()[:16])
 
 

@@ -23,7 +23,7 @@ def traces(*ids: tuple[bytes, bytes], start: int = AT) -> bytes:
 def test_a_valid_request_is_stored_byte_for_byte() -> None:
     body = traces((TRACE, SPAN), (TRACE, b"u" * 8))
     verdict = check("traces", body)
-    assert verdict.payload is body
+    assert verdict.payload == body
     assert (verdict.received, verdict.rejected, verdict.reason) == (2, 0, "")
     assert (verdict.first_ns, verdict.last_ns) == (AT, AT + 1)
 
@@ -69,6 +69,31 @@ def test_fields_reserved_for_the_collector_do_not_pass() -> None:
     verdict = check("traces", smuggled)
     assert b"other" not in verdict.payload
     assert verdict.received == 1
+
+
+def test_fields_reserved_for_the_collector_do_not_pass_beside_a_refused_span() -> None:
+    verdict = check("traces", traces((TRACE, SPAN), (TRACE, b"")) + b"\xc2\x3e\x05other")
+    assert b"other" not in verdict.payload
+    assert verdict.rejected == 1
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"\x0a\x10" + b"x" * 16,  # another trace_id before the one that counts
+        b"\x08\x05",  # trace_id as a number
+        b"\x38\x05",  # start_time_unix_nano as a varint
+        b"\x9b\x06\x08\x01\x9c\x06",  # an unknown group
+        b"\x30\x80\x80\x80\x80\x80\x20",  # kind beyond 32 bits
+    ],
+)
+def test_what_parsers_read_differently_is_stored_as_we_read_it(odd: bytes) -> None:
+    request = ExportTraceServiceRequest.FromString(traces((TRACE, SPAN)))
+    span = odd + request.resource_spans[0].scope_spans[0].spans[0].SerializeToString()
+    scope = b"\x12" + bytes([len(span)]) + span
+    body = b"\x12" + bytes([len(scope)]) + scope
+    verdict = check("traces", b"\x0a" + bytes([len(body)]) + body)
+    assert verdict.payload == traces((TRACE, SPAN))
 
 
 def test_a_senseless_time_does_not_widen_the_range() -> None:
