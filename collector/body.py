@@ -6,6 +6,8 @@ import zlib
 
 _GZIP_OR_ZLIB = 47  # window bits: zlib detects either header
 _STEP = 1 << 20
+_SLICE = 1 << 12
+"""zlib copies what is left of its input at the end of each member: of a large body of tiny members, many times over."""
 
 GZIP_MAGIC = b"\x1f\x8b"
 """No protobuf message starts so: the tag 0x1f names wire type 7, which does not exist."""
@@ -57,6 +59,10 @@ class Compressed(Plain):
         self._started = False
 
     def feed(self, chunk: bytes) -> None:
+        for start in range(0, len(chunk), _SLICE):
+            self._inflate(chunk[start : start + _SLICE])
+
+    def _inflate(self, chunk: bytes) -> None:
         while chunk:
             if self._stream.eof:  # a gzip body may have several members
                 self._stream = zlib.decompressobj(_GZIP_OR_ZLIB)

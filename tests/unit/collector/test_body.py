@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 import tracemalloc
 import zlib
 
@@ -54,6 +55,13 @@ def test_a_bomb_is_refused_before_it_takes_memory() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8 << 20
+
+
+def test_many_tiny_members_take_time_in_proportion_to_their_number() -> None:
+    body = gzip.compress(b"") * 100_000
+    started = time.process_time()
+    assert decompressed(body, LIMIT) == b""
+    assert time.process_time() - started < 3  # copying the rest for each member would take half a minute
 
 
 def test_a_plain_body_over_the_limit_is_refused() -> None:
