@@ -93,7 +93,7 @@ def excluded(drifted: Sequence[Window], before: datetime, hold: int = HOLD) -> l
     """Windows to leave out of the reference of a window that starts at `before`.
 
     Drifted windows stay out, so that an incident does not become the normal that hides it. A run of more than `hold`
-    drifted windows, each starting where the one before ended, is let in from its `hold`-th window on: it is the new
+    drifted windows, each starting where the one before ended, is let in after its `hold`-th window: it is the new
     normal, and the alarm has been up long enough.
     """
     out: list[Window] = []
