@@ -31,6 +31,13 @@ class Channel:
     failures: int = 0
     blocked_until: datetime | None = field(default=None)
 
+    def free(self, now: datetime) -> bool:
+        """Whether the channel may be used now. A wait that is over is forgotten, also when nothing is due any more."""
+        if self.waits(now):
+            return False
+        self.blocked_until = None
+        return True
+
     def waits(self, now: datetime) -> bool:
         """Whether the channel is to be left alone now."""
         return self.blocked_until is not None and now < self.blocked_until

@@ -85,6 +85,8 @@ class Engine:
         now = self._now()
         silences = self._journal.silences(now)
         for channel in self._channels:
+            if not channel.free(now):
+                continue
             sent = self._sent.setdefault(channel.name, {})
             for due in plan(self._alerts.values(), channel.route, sent, silences, self._timing, now):
                 if channel.waits(now):

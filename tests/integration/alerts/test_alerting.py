@@ -221,6 +221,18 @@ def test_slack_down_rate_limiting_and_silent_is_retried_until_told_exactly_once(
     assert [row[0] for row in attempts] == [1, 2, 3, 4]
 
 
+def test_a_failed_message_that_was_silenced_meanwhile_wakes_nobody(world: Any) -> None:
+    engine = world.start(rules=[TOXICITY])
+    breach(world)
+    world.slack.fail_next(Fault(500))
+    world.tick()
+    assert engine.next_retry == world.clock() + timedelta(seconds=2)
+    Journal(world.client).silence({"service": "support-bot"}, world.clock(), 600, "me", "")
+    world.tick(3)
+    assert world.deliveries() == [("firing", False)]
+    assert engine.next_retry is None
+
+
 def test_a_database_that_is_away_after_the_message_was_sent_does_not_make_it_come_twice(
     world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
