@@ -18,7 +18,7 @@ from analyzers.drift.job import DriftJob
 from analyzers.encoder import create_encoder
 from analyzers.prices import PricesJob
 from analyzers.schedule import Job, Schedule
-from analyzers.scoring import ScoringJob
+from analyzers.scoring import JOB, ScoringJob
 from analyzers.store import AnalyzerStore
 from leewatch import plugins
 from leewatch.config import Settings
@@ -84,7 +84,7 @@ def jobs(
     drifting = DriftJob(drift, encoder.model, clock, stop)
     prices = PricesJob(section.prices, clock)
     return [
-        Job("score", section.interval_seconds, scoring.run, connect, clock),
+        Job(JOB, section.interval_seconds, scoring.run, connect, clock),
         Job("drift", min(section.interval_seconds, drift.window_seconds / 2), drifting.run, connect, clock),
         Job("prices", PRICES_SECONDS, prices.run, connect, clock),
     ]

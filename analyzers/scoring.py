@@ -28,6 +28,7 @@ all that a pass sees must wait, so that the rows behind them are reached."""
 MOST_CANDIDATES = 256_000
 BATCH_CHARACTERS = 200_000
 """Characters of text in one batch: seconds of work on a CPU, so that a stop is never far."""
+JOB = "score"
 EMBEDDINGS = "embeddings"
 NO_CONTENT = "no content"
 REDACTED = "content redacted"
@@ -209,6 +210,8 @@ class ScoringJob:
                 backlog=len(waiting) + done.truncated,
                 error=self._attempts.error(name),
             )
+        # The job's own row, where a failed run leaves its error: a run that ends well takes it away.
+        yield Progress(JOB, floor, sum(done.rows.values()), 0)
 
 
 def waits(span: Candidate, content: Content, now: datetime, wait_seconds: float) -> bool:
