@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,19 +102,31 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     running.stop()
 
 
-@pytest.fixture
-def database(store: object) -> object:
-    """Settings of the same store, every table empty."""
+@pytest.fixture(scope="session")
+def empty(store: object) -> Callable[[], None]:
+    """Empties every table of the same store."""
     from leewatch.config import Settings
     from leewatch.storage.client import connect
 
     assert isinstance(store, Settings)
-    client = connect(store)
-    filled = client.query(
-        "SELECT name FROM system.tables WHERE database = {database:String} AND total_rows > 0 AND name != 'migrations'",
-        parameters={"database": store.storage.database},
-    )
-    for (name,) in filled.result_rows:
-        client.command(f"TRUNCATE TABLE `{name}`")
-    client.close()
+    settings = store
+
+    def truncate() -> None:
+        client = connect(settings)
+        filled = client.query(
+            "SELECT name FROM system.tables "
+            "WHERE database = {database:String} AND total_rows > 0 AND name != 'migrations'",
+            parameters={"database": settings.storage.database},
+        )
+        for (name,) in filled.result_rows:
+            client.command(f"TRUNCATE TABLE `{name}`")
+        client.close()
+
+    return truncate
+
+
+@pytest.fixture
+def database(store: object, empty: Callable[[], None]) -> object:
+    """Settings of the same store, every table empty."""
+    empty()
     return store

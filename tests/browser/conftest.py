@@ -104,15 +104,10 @@ def _wait(running: Dashboard) -> None:
 
 
 @pytest.fixture(scope="module")
-def seeded(store: Settings) -> Any:
+def seeded(store: Settings, empty: Callable[[], None]) -> Any:
     """What was put into the store: a `Seeded` of seed.py."""
+    empty()
     client = connect(store)
-    filled = client.query(
-        "SELECT name FROM system.tables WHERE database = {database:String} AND total_rows > 0 AND name != 'migrations'",
-        parameters={"database": store.storage.database},
-    )
-    for (name,) in filled.result_rows:
-        client.command(f"TRUNCATE TABLE `{name}`")
     rows = seed.seed(client, datetime.now(UTC))
     client.close()
     return rows
