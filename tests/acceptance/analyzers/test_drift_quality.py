@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +14,12 @@ import pytest
 
 from leewatch.contracts import Vectors
 
-FILE = Path(__file__).parents[3].parent / "shared/data/drift/clinc150.jsonl.gz"
+FILE = Path(os.environ.get("LEEWATCH_QUALITY_DATA", "labelled-data-is-not-set")) / "drift/clinc150.jsonl.gz"
 ROWS = 5000
 RUNS = 40
 pytestmark = [
     pytest.mark.quality,
-    pytest.mark.skipif(not FILE.is_file(), reason=f"labelled prompts are absent: {FILE.name}"),
+    pytest.mark.skipif(not FILE.is_file(), reason=f"{FILE.name} is absent; set LEEWATCH_QUALITY_DATA"),
 ]
 
 
