@@ -36,7 +36,7 @@ def body(view: View, window: Window) -> None:
     picked = _picked(view, states)
     layout.section("State", "The newest test of every service and field. Pick one for its detail.")
     layout.show(_states(states, view, picked))
-    there = {**parameters, "service": picked["service"], "field": picked["field"]}
+    there = {**parameters, **{key: picked[key] for key in ("project", "service", "field")}}
     tests = reader.rows("drift_windows", there)
     test = _test(tests, view) if tests else None
     layout.section(f"{picked['service']} · {picked['field']}", _method_words(picked))
