@@ -96,7 +96,7 @@ class Delivery:
             lacking = missing(pieces(self._signal, body, received_ns(segment)), there)
             log.warning("batch %s lacks %d of %d, inserting them", segment.batch, len(lacking), segment.accepted)
             self._metrics.add(m.REPAIRED, len(lacking), signal=self._signal)
-            for group in periods(self._signal, lacking):
+            for group in periods(self._signal, lacking, received_ns(segment)):
                 self._insert_or_bury(segment, group)
             dead = self._dead(segment)
         for statement in self._statements.repairs[self._signal]:
@@ -179,17 +179,19 @@ def parts(spool: Spool, segment: Segment) -> Iterator[tuple[str, Iterable[bytes]
     for record, payload in zip(segment.requests, spool.payloads(segment), strict=True):
         period = period_of(record.first_ns)
         whole = period == period_of(record.last_ns)
-        for number, body in ({period: payload} if whole else by_period(segment.signal, payload)).items():
+        for number, body in (
+            {period: payload} if whole else by_period(segment.signal, payload, received_ns(segment))
+        ).items():
             grouped.setdefault(number, []).append(body)
     for number in sorted(grouped):
         yield f"{segment.batch}/{number}", grouped[number]
 
 
-def periods(signal: Signal, group: Sequence[Piece]) -> Iterator[list[Piece]]:
+def periods(signal: Signal, group: Sequence[Piece], received_ns: int) -> Iterator[list[Piece]]:
     """The pieces in groups that each fit one insert."""
     grouped: dict[int, list[Piece]] = {}
     for piece in group:
-        grouped.setdefault(next(iter(by_period(signal, piece.body))), []).append(piece)
+        grouped.setdefault(next(iter(by_period(signal, piece.body, received_ns))), []).append(piece)
     yield from grouped.values()
 
 

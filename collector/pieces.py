@@ -41,11 +41,13 @@ def keys(signal: Signal, body: bytes, received_ns: int) -> Counter[Key]:
     return Counter(key_of(signal, item, received_ns) for item, _, _ in _walk(signal, parse(signal, body)))
 
 
-def by_period(signal: Signal, body: bytes) -> dict[int, bytes]:
+def by_period(signal: Signal, body: bytes, received_ns: int) -> dict[int, bytes]:
     """The request split so that each part covers at most PART_NS: period number to request bytes."""
     parts: dict[int, list[bytes]] = {}
     for item, resource, scope in _walk(signal, parse(signal, body)):
-        parts.setdefault(period_of(_sent_time(signal, item)), []).append(_request(signal, item, resource, scope))
+        parts.setdefault(period_of(_time(signal, item, received_ns)), []).append(
+            _request(signal, item, resource, scope)
+        )
     return {period: b"".join(bodies) for period, bodies in parts.items()}
 
 
@@ -68,10 +70,8 @@ def _stored_time(record: Any, received_ns: int) -> int:
     return received_ns
 
 
-def _sent_time(signal: Signal, item: Any) -> int:
-    if signal == "traces":
-        return int(item.start_time_unix_nano)
-    return int(item.time_unix_nano or item.observed_time_unix_nano)
+def _time(signal: Signal, item: Any, received_ns: int) -> int:
+    return int(item.start_time_unix_nano) if signal == "traces" else _stored_time(item, received_ns)
 
 
 def _walk(signal: Signal, request: Any) -> Iterator[tuple[Any, Any, Any]]:

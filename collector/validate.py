@@ -107,11 +107,12 @@ def _check_logs(request: Any) -> tuple[int, int, int, int]:
                 if len(record.trace_id) not in {0, 16} or len(record.span_id) not in {0, 8}:
                     rejected += 1
                     continue
-                at = record.time_unix_nano or record.observed_time_unix_nano
-                if EARLIEST_NS <= at < first:
-                    first = at
-                if at > last:
-                    last = at
+                # Which of the two the database takes depends on when it was received: both count.
+                for at in (record.time_unix_nano, record.observed_time_unix_nano):
+                    if EARLIEST_NS <= at < first:
+                        first = at
+                    if at > last:
+                        last = at
     return received, rejected, first, last
 
 

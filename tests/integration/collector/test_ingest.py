@@ -161,6 +161,16 @@ def test_history_of_many_months_in_one_request_is_stored_whole(installation: Ins
     assert rows(database, "SELECT count(), uniqExact(toDate(Timestamp)) FROM otel_traces") == [(100, 100)]
 
 
+def test_log_records_observed_over_many_months_are_stored_whole(installation: Installation, database: Settings) -> None:
+    request, now = ExportLogsServiceRequest(), time.time_ns()
+    records = request.resource_logs.add().scope_logs.add().log_records
+    for index in range(120):
+        records.add(time_unix_nano=5, observed_time_unix_nano=now - index * DAY_NS)
+    assert post(installation, request.SerializeToString(), "/v1/logs").status_code == 200
+    until(lambda: accounting(installation)["logs"]["stored"] == 120)
+    assert rows(database, "SELECT count(), uniqExact(toDate(Timestamp)) FROM otel_logs") == [(120, 120)]
+
+
 def test_a_span_that_the_database_refuses_goes_to_dead_letters_alone(
     installation: Installation, database: Settings
 ) -> None:

@@ -112,3 +112,12 @@ def test_log_records_need_no_trace_context_but_no_broken_one() -> None:
     assert (verdict.received, verdict.rejected) == (3, 1)
     assert verdict.reason.startswith("1 log record(s) refused")
     assert (verdict.first_ns, verdict.last_ns) == (AT, AT + 5)
+
+
+def test_both_times_of_a_log_record_widen_the_range() -> None:
+    request = ExportLogsServiceRequest()
+    records = request.resource_logs.add().scope_logs.add().log_records
+    records.add(time_unix_nano=1_700_000_000_000, observed_time_unix_nano=AT)  # milliseconds by mistake
+    records.add(time_unix_nano=1_700_000_000_000, observed_time_unix_nano=AT + 9)
+    verdict = check("logs", request.SerializeToString())
+    assert (verdict.first_ns, verdict.last_ns) == (AT, AT + 9)
