@@ -9,6 +9,7 @@ from typing import Literal
 from leewatch.semconv import expressions as sql
 from leewatch.semconv import indexed, messages
 from leewatch.semconv.kinds import AGGREGATE_KINDS
+from leewatch.semconv.landing import LONGEST_NS
 from leewatch.semconv.lookup import value
 from leewatch.semconv.messages import first_of, quoted
 
@@ -16,6 +17,8 @@ PREVIEW = 200
 """Characters of a preview."""
 REDACTED = "__REDACTED__"
 """What OpenInference writes instead of masked content."""
+_DURATION = f"if(Duration < {LONGEST_NS}, Duration, 0)"
+"""Other writers of otel_traces send negative durations as huge ones."""
 _LOW = "LowCardinality(String)"
 _COUNT = "Nullable(UInt64)"
 _NUMBER = "Nullable(Float64)"
@@ -44,8 +47,8 @@ def _identity() -> list[Column]:
         Column("project", _LOW, "Project", "both"),
         Column("service", _LOW, sql.service()),
         Column("ts", _TIME, "Timestamp", "both"),
-        Column("end_ts", _TIME, "addNanoseconds(Timestamp, Duration)"),
-        Column("duration_ms", "Float64", "Duration / 1e6"),
+        Column("end_ts", _TIME, f"addNanoseconds(Timestamp, {_DURATION})"),
+        Column("duration_ms", "Float64", f"{_DURATION} / 1e6"),
         Column("clock_skewed", "Bool", "ClockSkewed"),
         Column("trace_id", "String", "TraceId", "both"),
         Column("span_id", "String", "SpanId", "both"),

@@ -35,7 +35,7 @@ def texts_select(source: str, where: str = "") -> str:
     ['user', 'assistant', {role}] AS roles,
     LogAttributes['gen_ai.system_instructions'] AS system,
     LogAttributes['gen_ai.tool.definitions'] AS tools
-FROM {source} WHERE TraceId != '' AND SpanId != '' AND {event} IN ({names}){condition}"""
+FROM {source} WHERE TraceId NOT IN ('', '{"0" * 32}') AND SpanId NOT IN ('', '{"0" * 16}') AND {event} IN ({names}){condition}"""
 
 
 def content_select() -> str:

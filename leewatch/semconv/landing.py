@@ -53,7 +53,8 @@ def record_groups_select() -> str:
 
 def spans_select() -> str:
     """Rows of otel_traces. A start that makes no sense becomes the time of receipt, an impossible duration 0; both are flagged."""
-    no_duration = f"start = 0 OR finish < start OR finish - start >= {LONGEST_NS}"
+    # The difference of two UInt64 is an Int64, which a long one overflows.
+    no_duration = f"start = 0 OR finish < start OR toUInt64(finish - start) >= {LONGEST_NS}"
     return f"""SELECT
     fromUnixTimestamp64Nano(toInt64(if(start {_SANE}, start, received))) AS Timestamp,
     span.1 AS TraceId, span.2 AS SpanId, span.3 AS ParentSpanId, span.4 AS TraceState, span.5 AS SpanName,
@@ -120,8 +121,9 @@ def _requests(groups: str, scopes: str, items: str, item: str, schemas: bool = F
 def _span() -> str:
     """SQL: span x as a flat tuple."""
     times = "arrayMap(e -> fromUnixTimestamp64Nano(toInt64(least(e.time_unix_nano, 9223372036854775807))), x.events)"
+    parent = "if(x.parent_span_id = repeat('\\0', 8), '', lower(hex(x.parent_span_id)))"  # all zero: none
     return (
-        "(lower(hex(x.trace_id)), lower(hex(x.span_id)), lower(hex(x.parent_span_id)), x.trace_state, x.name, x.kind, "
+        f"(lower(hex(x.trace_id)), lower(hex(x.span_id)), {parent}, x.trace_state, x.name, x.kind, "
         f"x.start_time_unix_nano, x.end_time_unix_nano, {attribute_map('x.attributes', SPAN_DEPTH)}, x.status.code, "
         f"x.status.message, {times}, arrayMap(e -> e.name, x.events), "
         f"arrayMap(e -> {attribute_map('e.attributes', EVENT_DEPTH)}, x.events), "

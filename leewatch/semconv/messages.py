@@ -71,13 +71,15 @@ def from_json(text: str, default_role: str) -> str:
     strings = f"if(startsWith({text}, '[\"'), JSONExtract({text}, 'Array(String)'), [{text}])"
     plain = f"arrayMap(s -> CAST(({default_role}, s, [], '', '', '', ''), '{MESSAGE_TYPE[6:-1]}'), {strings})"
     useful = "arrayExists(m -> m.2 != '' OR notEmpty(m.3) OR m.7 NOT IN ('', '[]') OR m.4 != '', ms)"
-    general = f"arrayMap(ms -> if({useful}, ms, {plain}), [{parsed}])[1]"
+    # Messages without content (capture switched off, an answer cut short) are messages still, not a text.
+    known = f"{text} = '[{{}}]' OR if(startsWith({text}, '['), JSONHas({text}, 1, 'role'), JSONHas({text}, 'role') OR JSONHas({text}, 'choices'))"
+    general = f"arrayMap(ms -> if({useful} OR {known}, ms, {plain}), [{parsed}])[1]"
     return f"multiIf({text} = '', CAST([], '{MESSAGE_TYPE}'), {_is_simple(text)}, {_simple(text, default_role)}, {general})"
 
 
 def _is_simple(text: str) -> str:
     """SQL: whether it is the current conventions' list of messages with nothing but text parts."""
-    special = ["tool", "function", '"content":[', '"content": [']
+    special = ["tool", "function", '"id"', '"content":[', '"content": [']
     texts_only = "m.4 = arrayFilter(p -> p.1 = 'text', m.4) AND (notEmpty(m.4) OR m.2 != '')"
     return (
         f"startsWith({text}, '[{{') AND NOT multiSearchAny({text}, {quoted(special)}) AND "
@@ -129,7 +131,7 @@ def _with_blocks(m: str, b: str, default_role: str) -> str:
     )
     calls = f"arrayConcat({calls_from_json(f'{m}.tool_calls')}, {from_blocks})"
     result_ids = f"arrayMap(x -> {first_of('x.id', 'x.tool_call_id', 'x.toolCallId', 'x.tool_use_id')}, {results})"
-    call_id = f"if({m}.tool_call_id != '', {m}.tool_call_id, if(notEmpty({results}), {result_ids}[1], if({m}.role = 'tool', {m}.id, '')))"
+    call_id = f"if({m}.tool_call_id != '', {m}.tool_call_id, if(notEmpty({results}), {result_ids}[1], if({role(f'{m}.role', default_role)} = 'tool', {m}.id, '')))"
     only_text = f"length({b}) = length({text_blocks})"
     parts = f"if(notEmpty({b}) AND NOT ({only_text}), {_small(first_of(f'{m}.parts', f'{m}.content'))}, '')"
     return (

@@ -67,6 +67,7 @@ def test_clocks_that_make_no_sense_are_replaced_and_flagged(ingest: Any) -> None
         "wrapped": {"start": 2**63 + 5, "end": 2**63 + 6},
         "future": {"start": now + 3 * DAY_NS, "end": now + 3 * DAY_NS + 2_000_000},
         "backwards": {"start": now - 1_000, "end": now - 2_000},
+        "endless": {"start": now - 1_000, "end": 2**64 - 1},
         "old": {"start": now - 900 * DAY_NS, "end": now - 900 * DAY_NS + 3_000_000},
     }
     ingest.send(
@@ -84,6 +85,7 @@ def test_clocks_that_make_no_sense_are_replaced_and_flagged(ingest: Any) -> None
         "wrapped": (now, pytest.approx(1e-6), True),
         "future": (now, 2.0, True),
         "backwards": (now - 1_000, 0.0, True),
+        "endless": (now - 1_000, 0.0, True),
         "old": (now - 900 * DAY_NS, 3.0, False),
     }
     assert ingest.count("otel_traces") == len(spans)
@@ -117,6 +119,28 @@ def test_messages_in_log_records_become_the_content_of_their_span_in_any_order_o
     assert [message["role"] for message in found["input_messages"]] == ["system", "user"]
     assert found["output_messages"] == [{"role": "assistant", "content": "Teal", "finish_reason": "stop"}]
     assert ingest.rows("SELECT spans FROM batches WHERE signal = 'logs'") == [{"spans": 5}]
+
+
+def test_log_records_with_content_switched_off_leave_no_text(ingest: Any) -> None:
+    context = {"trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": "b7ad6b7169203334"}
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant"}}
+    records = [
+        {"event_name": "gen_ai.user.message", "body": {}},
+        {"event_name": "gen_ai.tool.message", "body": {"content": "5 C", "id": "t1"}},
+        {"event_name": "gen_ai.choice", "body": choice},
+    ]
+    ingest.send(otlp.logs([{**record, **context} for record in records]), signal="logs")
+    found = ingest.span(context["span_id"])
+    assert "{" not in found["prompt_text"] + found["response_text"]
+    assert [m["tool_call_id"] for m in found["input_messages"] if m["role"] == "tool"] == ["t1"]
+    assert found["output_messages"] == [{"role": "assistant", "content": "", "finish_reason": "stop"}]
+
+
+def test_log_records_with_ids_of_zeros_join_no_span(ingest: Any) -> None:
+    context = {"trace_id": "0" * 32, "span_id": "0" * 16}
+    record = {"event_name": "gen_ai.user.message", "body": {"content": "No span"}, **context}
+    ingest.send(otlp.logs([record]), signal="logs")
+    assert (ingest.count("otel_logs"), ingest.count("llm_content")) == (1, 0)
 
 
 def test_a_details_record_with_structured_messages_becomes_content(ingest: Any) -> None:
@@ -158,3 +182,21 @@ def test_a_stock_collectors_row_is_normalized_too(ingest: Any) -> None:
     assert ingest.rows("SELECT project, service, kind, model, status, error_type FROM llm_spans") == [
         {"project": "default", "service": "s", "kind": "llm", "model": "m", "status": "ERROR", "error_type": "_OTHER"}
     ]
+
+
+def test_a_negative_duration_from_another_writer_is_no_duration(ingest: Any) -> None:
+    row = {
+        "Timestamp": datetime.now(UTC),
+        "TraceId": "0af7651916cd43dd8448eb211c80319c",
+        "SpanId": "b7ad6b7169203335",
+        "Duration": 2**64 - 1_000,
+        "SpanAttributes": {"gen_ai.request.model": "m"},
+    }
+    ingest.client.insert("otel_traces", [list(row.values())], column_names=list(row))
+    assert ingest.rows("SELECT duration_ms, end_ts = ts AS same FROM llm_spans") == [{"duration_ms": 0.0, "same": 1}]
+
+
+def test_a_parent_id_of_zeros_is_no_parent(ingest: Any) -> None:
+    span = {"attributes": CHAT, "parent_span_id": "0" * 16}
+    ingest.send(otlp.traces([span]))
+    assert ingest.rows("SELECT parent_span_id FROM llm_spans") == [{"parent_span_id": ""}]

@@ -52,6 +52,14 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"attributes": LLM | {"gen_ai.input.messages": '[{"role": "user", "conte', "gen_ai.output.messages": "plain"}},
         {"prompt_text": '[{"role": "user", "conte', "response_text": "plain"},
     ),
+    "an answer without content stays an answer": (
+        {"attributes": LLM | {"gen_ai.output.messages": json.dumps([{"role": "assistant", "parts": [], "finish_reason": "length"}])}},
+        {"response_text": "", "finish_reason": ["length"]},
+    ),
+    "a choice without content is no text": (
+        {"attributes": LLM | {"gen_ai.output.messages": json.dumps({"choices": [{"message": {"role": "assistant", "content": None}}]})}},
+        {"response_text": ""},
+    ),
     "text that looks like a list of numbers stays text": (
         {"attributes": LLM | {"gen_ai.prompt": "[1, 2]"}},
         {"prompt_text": "[1, 2]"},
