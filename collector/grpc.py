@@ -1,4 +1,4 @@
-"""OTLP/gRPC: raw bytes in, so that what was sent is what is stored."""
+"""OTLP/gRPC: raw bytes in, judged as those of the other transport are."""
 
 from __future__ import annotations
 
