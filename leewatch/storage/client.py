@@ -75,13 +75,18 @@ def ensure_token(data: Path) -> str:
     """The embedded store's token, created (file mode 0600) when there is none."""
     data.mkdir(parents=True, exist_ok=True)
     path = data / TOKEN_FILE
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    if path.is_file() and path.stat().st_size:
         return read_token(data)
+    # Written whole, then named: an empty token would be an open store.
     token = secrets.token_urlsafe(32)
+    new = path.with_name(TOKEN_FILE + ".new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(token)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
     return token
 
 
