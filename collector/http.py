@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -18,7 +19,7 @@ from collector.intake import Intake
 from collector.metrics import CONTENT_TYPE
 from collector.segment import Signal
 from collector.validate import MalformedError
-from leewatch.errors import PortInUseError
+from leewatch.errors import InputError, PortInUseError
 
 Handler = Callable[[Request], Awaitable[Response]]
 BACKLOG = 1024
@@ -124,15 +125,20 @@ def _response(answer: status.Answer) -> Response:
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises PortInUseError."""
+    """A listening socket. Raises PortInUseError, InputError for an address that is not ours to listen on."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
-    except OSError:
+    except OSError as error:
         sock.close()
-        raise PortInUseError(host, port, "collector.http_port") from None
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUseError(host, port, "collector.http_port") from None
+        raise InputError(
+            f"cannot listen on {host}:{port}: {error.strerror}. Set collector.host to an address of this machine and "
+            "collector.http_port to a port from 1024 up."
+        ) from None
     sock.listen(BACKLOG)
     sock.setblocking(False)
     return sock

@@ -1,0 +1,23 @@
+"""What keeps the collector from listening is named."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from collector.http import bound_socket
+from leewatch.errors import InputError, PortInUseError
+
+
+def test_a_taken_port_is_named_as_taken() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(PortInUseError, match="is in use"):
+            bound_socket("127.0.0.1", other.getsockname()[1])
+
+
+def test_an_address_of_another_machine_is_not_called_in_use() -> None:
+    with pytest.raises(InputError, match=r"cannot listen on 192\.0\.2\.1:4318: .*collector\.host"):
+        bound_socket("192.0.2.1", 4318)
