@@ -41,6 +41,8 @@ DATA_FAULTS = frozenset(
     }
 )
 
+_NOT_LET_IN = frozenset({194, 516})  # REQUIRED_PASSWORD, AUTHENTICATION_FAILED
+
 
 class DatabaseError(Exception):
     """The database did not do it. refused: these data cannot be stored; else the same call may succeed later."""
@@ -91,6 +93,8 @@ class Database:
             raise DatabaseError(f"the database does not answer: {error or type(error).__name__}") from None
         self._watch(True)
         code = response.headers.get("X-ClickHouse-Exception-Code", "0")
+        if int(code) in _NOT_LET_IN:
+            self._address = None  # the token may have been made anew
         if response.status_code != httpx.codes.OK or code != "0":
             raise DatabaseError(" ".join(response.text.split())[:500], int(code))
         return response.content
