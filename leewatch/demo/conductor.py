@@ -37,6 +37,7 @@ class Conductor:
         self._told: dict[str, str] = {}
         self._live = LiveTraffic(self.applications, RATE_PER_SECOND)
         self._fired: set[tuple[str, str]] = set()
+        self._unprovoked: set[tuple[str, str]] = set()
         self._states: list[AlertState] = []
 
     def run(self) -> Iterator[None]:
@@ -55,14 +56,13 @@ class Conductor:
             self._look()
             missing, open_ = unseen(self.incidents, self._fired), unresolved(self.incidents, self._states)
             following = next_phase(phase, time.monotonic() - began, self.timing, missing, open_, bool(self.incidents))
+            if phase is Phase.HEALTHY:
+                self._unprovoked = set(self._fired)
             if following is not phase:
                 phase, began = following, time.monotonic()
                 self._enter(phase)
         self.reason = verdict(
-            self.incidents,
-            unseen(self.incidents, self._fired),
-            unresolved(self.incidents, self._states),
-            len(self._fired),
+            unseen(self.incidents, self._fired), unresolved(self.incidents, self._states), len(self._unprovoked)
         )
 
     def watch(self) -> None:
@@ -88,7 +88,10 @@ class Conductor:
         deadline = time.monotonic() + SCORED_LIMIT_SECONDS
         while time.monotonic() < deadline:
             yield
-            [(spans, scored)] = self.client.query(self._sql["scored"]).result_rows
+            try:
+                [(spans, scored)] = self.client.query(self._sql["scored"]).result_rows
+            except ClickHouseError:
+                continue  # the store is being restarted
             if scored >= sent and spans >= sent:
                 return
         self.say("the analyzers have not caught up with the baseline; going on all the same")

@@ -100,12 +100,12 @@ def next_phase(
     return phase
 
 
-def verdict(incidents: Sequence[Incident], missing: Sequence[Incident], open_: Sequence[Incident], fired: int) -> str:
-    """Empty when the demonstration succeeded, else the reason it did not."""
+def verdict(missing: Sequence[Incident], open_: Sequence[Incident], unprovoked: int) -> str:
+    """Empty when the demonstration succeeded, else the reason it did not. unprovoked: alerts that nothing called for."""
+    if unprovoked:
+        return f"{unprovoked} alert(s) fired although nothing was injected"
     if missing:
         return "no alert was delivered for: " + ", ".join(f"{i.name} in {i.service}" for i in missing)
     if open_:
         return "the alert was not resolved for: " + ", ".join(f"{i.name} in {i.service}" for i in open_)
-    if not incidents and fired:
-        return f"{fired} alert(s) fired although nothing was injected"
     return ""
