@@ -155,7 +155,7 @@ class Delivery:
         except DatabaseError as error:
             if not error.refused:
                 raise
-            # The raw rows are safe: `leewatch normalize` derives the rest again once the fault is mended.
+            # The raw rows are safe, and the segment must not hold up those behind it.
             self._metrics.add(m.INSERT_FAILURES, signal=self._signal, reason="repair_refused")
             log.error("batch %s is stored raw, deriving the rest failed: %s", segment.batch, error)
 
