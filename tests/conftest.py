@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-for _name in [name for name in os.environ if name.startswith("LEEWATCH_") and name != "LEEWATCH_QUALITY_DATA"]:
+for _name in [name for name in os.environ if name.startswith("LEEWATCH_")]:
     del os.environ[_name]
 
 # The process dies with the test run, also when that is killed (PR_SET_PDEATHSIG = 1).

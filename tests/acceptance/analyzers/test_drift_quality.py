@@ -14,12 +14,12 @@ import pytest
 
 from leewatch.contracts import Vectors
 
-FILE = Path(os.environ.get("LEEWATCH_QUALITY_DATA", "labelled-data-is-not-set")) / "drift/clinc150.jsonl.gz"
+FILE = Path(os.environ.get("QUALITY_DATA", "labelled-data-is-not-set")) / "drift/clinc150.jsonl.gz"
 ROWS = 5000
 RUNS = 40
 pytestmark = [
     pytest.mark.quality,
-    pytest.mark.skipif(not FILE.is_file(), reason=f"{FILE.name} is absent; set LEEWATCH_QUALITY_DATA"),
+    pytest.mark.skipif(not FILE.is_file(), reason=f"{FILE.name} is absent; set QUALITY_DATA"),
 ]
 
 

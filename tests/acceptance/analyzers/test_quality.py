@@ -17,14 +17,14 @@ from analyzers.evaluation import auroc
 from analyzers.rows import Row, read_rows
 from leewatch.contracts import Encoder
 
-DATA = Path(os.environ.get("LEEWATCH_QUALITY_DATA", "labelled-data-is-not-set"))
+DATA = Path(os.environ.get("QUALITY_DATA", "labelled-data-is-not-set"))
 SAMPLE = 150
 """Rows scored per file: enough for a standard error of about 0.03 to 0.04, small enough for a few seconds."""
 
 pytestmark = [
     pytest.mark.quality,
     pytest.mark.skipif(
-        not (DATA / "toxicity").is_dir(), reason="labelled data is absent; set LEEWATCH_QUALITY_DATA to its directory"
+        not (DATA / "toxicity").is_dir(), reason="labelled data is absent; set QUALITY_DATA to its directory"
     ),
 ]
 
