@@ -37,7 +37,7 @@ lint: install ## format, lint, types, import contracts
 	@$(BIN)/lint-imports --no-cache
 
 test: install browser lint ## lint, then unit, property, integration, acceptance and browser tests
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -m "not slow" $(ARGS)
 
 test-slow: install ## tests that take minutes: the demo with several seeds, quality on labelled data
 	@$(BIN)/pytest -m "slow or quality" $(ARGS)
