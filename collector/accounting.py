@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from collector.durable import replace_file
-from collector.segment import Segment
+from collector.segment import Outcome, Segment
+from leewatch.projects import DEFAULT_PROJECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +47,40 @@ class Totals:
         return asdict(self)
 
 
-def of_segment(segment: Segment) -> Totals:
-    """Totals of one segment, from its records alone."""
-    received = sum(record.received for record in segment.records)
-    rejected = sum(record.rejected for record in segment.records)
-    duplicate = sum(record.duplicate for record in segment.records)
-    settlement = segment.settlement
-    if settlement is None:
+Accounts = Mapping[str, Totals]
+"""Totals by project."""
+
+
+def of_segment(segment: Segment) -> Accounts:
+    """Totals of one segment by project, from its records alone."""
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for record in segment.records:
+        count = counts[record.project]
+        count[0] += record.received
+        count[1] += record.rejected
+        count[2] += record.duplicate
+    return {name: _of_project(segment, name, *count) for name, count in counts.items()}
+
+
+def _of_project(segment: Segment, project: str, received: int, rejected: int, duplicate: int) -> Totals:
+    if segment.settlement is None:
         return Totals(received, 0, duplicate, rejected, 0, received - rejected - duplicate)
-    return Totals(received, settlement.stored, duplicate, rejected, settlement.dead_lettered, 0)
+    outcome = segment.settlement.outcomes.get(project, Outcome())
+    return Totals(received, outcome.stored, duplicate, rejected, outcome.dead_lettered, 0)
 
 
-def total(parts: Iterable[Totals]) -> Totals:
-    """Their sum."""
-    return sum(parts, Totals())
+def merged(parts: Iterable[Accounts]) -> dict[str, Totals]:
+    """Their sum by project."""
+    sums: dict[str, Totals] = {}
+    for part in parts:
+        for name, totals in part.items():
+            sums[name] = sums[name] + totals if name in sums else totals
+    return sums
+
+
+def total(accounts: Accounts) -> Totals:
+    """The sum over all projects."""
+    return sum(accounts.values(), Totals())
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +88,19 @@ class Checkpoint:
     """Totals of the segments that are gone: those numbered up to `folded`."""
 
     folded: int = 0
-    totals: Totals = Totals()
+    accounts: Accounts = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Replaces the file durably: after a crash it holds the old or the new totals, whole."""
-        replace_file(path, json.dumps({"folded": self.folded, "totals": self.totals.as_dict()}).encode())
+        projects = {name: totals.as_dict() for name, totals in self.accounts.items()}
+        replace_file(path, json.dumps({"folded": self.folded, "projects": projects}).encode())
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
-        """The saved checkpoint; an empty one when there is none yet."""
+        """The saved checkpoint; an empty one when there is none yet. An older one knows a single project."""
         try:
             saved = json.loads(path.read_bytes())
         except FileNotFoundError:
             return cls()
-        return cls(saved["folded"], Totals(**saved["totals"]))
+        projects = saved.get("projects") or {DEFAULT_PROJECT: saved.get("totals", {})}
+        return cls(saved["folded"], {name: Totals(**totals) for name, totals in projects.items()})

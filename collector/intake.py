@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from collector import metrics as m
 from collector import status
-from collector.accounting import Totals
+from collector.accounting import Accounts
 from collector.segment import Kind, Record, Signal
 from collector.spool import Spool, SpoolWriteError
 from collector.validate import MalformedError, Verdict, check
 from leewatch.config import CollectorSection
+from leewatch.projects import DEFAULT_PROJECT
 
 RETRY_SECONDS = 2
 """What a refused sender is told to wait: about the time in which one segment is inserted and frees its space."""
@@ -45,14 +46,14 @@ class Intake:
         self._known = {signal: set(spool.digests()) for signal, spool in spools.items()}
         self._under_way: dict[Signal, dict[bytes, asyncio.Future[None]]] = {signal: {} for signal in spools}
 
-    async def take(self, signal: Signal, body: bytes, transport: str) -> Accepted:
-        """Acks one request: when this returns, its accepted items survive a crash.
+    async def take(self, signal: Signal, body: bytes, transport: str, project: str = DEFAULT_PROJECT) -> Accepted:
+        """Acks one request of a project: when this returns, its accepted items survive a crash.
 
         Raises Refusal: malformed, or (retryable) the spool is full or cannot be written.
         """
         started = time.perf_counter()
         try:
-            accepted = await self._take(signal, body)
+            accepted = await self._take(signal, body, project)
         except status.Refusal as refusal:
             self.count_refusal(signal, transport, refusal)
             raise
@@ -61,19 +62,19 @@ class Intake:
         self._metrics.observe(m.ACK_SECONDS, time.perf_counter() - started, signal=signal)
         return accepted
 
-    async def _take(self, signal: Signal, body: bytes) -> Accepted:
+    async def _take(self, signal: Signal, body: bytes, project: str) -> Accepted:
         try:
-            verdict = check(signal, body)
+            verdict = check(signal, body, project)
         except MalformedError as error:
             raise status.malformed(str(error)) from None
         accepted = verdict.received - verdict.rejected
         if verdict.received == 0:
             return Accepted(0, "")
         if not accepted or await self._is_duplicate(signal, verdict.digest):
-            await _durable(self._append(signal, self._note(verdict, duplicate=accepted), b""))
+            await _durable(self._append(signal, self._note(verdict, project, duplicate=accepted), b""))
         else:
             self._check_space(len(verdict.payload))
-            append = self._append(signal, self._request(verdict), verdict.payload)
+            append = self._append(signal, self._request(verdict, project), verdict.payload)
             self._remember(signal, verdict.digest, append)
             await _durable(append)
         return Accepted(verdict.rejected, verdict.reason)
@@ -94,7 +95,7 @@ class Intake:
         self._under_way[signal][digest] = append
         append.add_done_callback(settle)
 
-    def _request(self, verdict: Verdict) -> Record:
+    def _request(self, verdict: Verdict, project: str) -> Record:
         return Record(
             Kind.REQUEST,
             verdict.received,
@@ -104,10 +105,12 @@ class Intake:
             verdict.last_ns,
             int(self._wall() * 1000),
             verdict.digest,
+            project=project,
         )
 
-    def _note(self, verdict: Verdict, duplicate: int) -> Record:
-        return Record(Kind.NOTE, verdict.received, verdict.rejected, duplicate, at_ms=int(self._wall() * 1000))
+    def _note(self, verdict: Verdict, project: str, duplicate: int) -> Record:
+        at_ms = int(self._wall() * 1000)
+        return Record(Kind.NOTE, verdict.received, verdict.rejected, duplicate, at_ms=at_ms, project=project)
 
     def _append(self, signal: Signal, record: Record, payload: bytes) -> asyncio.Future[None]:
         return asyncio.wrap_future(self._spools[signal].append(record, payload))
@@ -129,9 +132,9 @@ class Intake:
         """Drops digests of expired segments: the same bytes are a new request from now on."""
         self._known[signal].difference_update(digests)
 
-    def totals(self) -> dict[Signal, Totals]:
-        """The account of each signal."""
-        return {signal: spool.totals() for signal, spool in self._spools.items()}
+    def accounts(self) -> dict[Signal, Accounts]:
+        """The account of each signal by project."""
+        return {signal: spool.accounts() for signal, spool in self._spools.items()}
 
 
 async def _durable(append: asyncio.Future[None]) -> None:

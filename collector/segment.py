@@ -1,7 +1,9 @@
 """The format of a spool segment: a run of checksummed records, readable after any crash (pure).
 
 A segment is `MAGIC` and then records. A record is a fixed header and, for a request, its bytes (one OTLP protobuf
-request). The checksum covers header and payload, so what a crash left half-written at the end is recognized and cut.
+request). Where the request is of another project than `default`, its kind has the bit PROJECT_BIT, and the project's name
+stands before the bytes, one byte of length first. The checksum covers all of it, so what a crash left half-written at the
+end is recognized and cut.
 """
 
 from __future__ import annotations
@@ -9,11 +11,13 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Literal
+
+from leewatch.projects import DEFAULT_PROJECT
 
 Signal = Literal["traces", "logs"]
 SIGNALS: tuple[Signal, ...] = ("traces", "logs")
@@ -24,6 +28,7 @@ _CHECKSUM = struct.Struct("<I")
 _FIELDS = struct.Struct("<BIIIIQQQ16s")
 HEADER_SIZE = _CHECKSUM.size + _FIELDS.size
 NO_DIGEST = bytes(16)
+PROJECT_BIT = 0x80
 
 
 class Kind(IntEnum):
@@ -42,7 +47,7 @@ _KINDS = frozenset(int(kind) for kind in Kind)
 class Record:
     """One record. Counts are spans (or log records); times are ns since the epoch, `at_ms` is ms.
 
-    offset: where the payload lies in the segment; 0 before it was written.
+    digest: of project and bytes. offset: where the payload lies in the segment; 0 before it was written.
     """
 
     kind: Kind
@@ -55,6 +60,7 @@ class Record:
     digest: bytes = NO_DIGEST
     length: int = 0
     offset: int = 0
+    project: str = DEFAULT_PROJECT
 
     @property
     def accepted(self) -> int:
@@ -63,26 +69,48 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
-    """How a segment ended: spans stored (as the ledger says), spans in dead_letters, when (s since the epoch)."""
+class Outcome:
+    """How one project's part of a segment ended: spans stored (as the ledger says), spans in dead_letters."""
 
-    stored: int
-    dead_lettered: int
+    stored: int = 0
+    dead_lettered: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How a segment ended, by project, and when (s since the epoch), in which boot of the machine."""
+
+    outcomes: Mapping[str, Outcome]
     at: float
     boot: str = ""
 
+    @property
+    def stored(self) -> int:
+        """Spans of all projects that were stored."""
+        return sum(outcome.stored for outcome in self.outcomes.values())
+
+    @property
+    def dead_lettered(self) -> int:
+        """Spans of all projects that the database refused."""
+        return sum(outcome.dead_lettered for outcome in self.outcomes.values())
+
     def encode(self) -> bytes:
-        return json.dumps([self.stored, self.dead_lettered, self.at, self.boot]).encode()
+        outcomes = {name: [outcome.stored, outcome.dead_lettered] for name, outcome in self.outcomes.items()}
+        return json.dumps([outcomes, self.at, self.boot]).encode()
 
     @classmethod
     def decode(cls, payload: bytes) -> Settlement:
-        stored, dead_lettered, at, boot = json.loads(payload)
-        return cls(stored, dead_lettered, at, boot)
+        """Reads the older form too, [stored, dead_lettered, at, boot], in which all spans are of one project."""
+        outcomes, *rest = json.loads(payload)
+        if isinstance(outcomes, int):
+            dead_lettered, *rest = rest
+            return cls({DEFAULT_PROJECT: Outcome(outcomes, dead_lettered)}, *rest)
+        return cls({name: Outcome(*counts) for name, counts in outcomes.items()}, *rest)
 
 
 @dataclass(slots=True)
 class Segment:
-    """One segment as this process knows it. `batch` is the dedup token of its insert and its name in the ledger.
+    """One segment as this process knows it. `token` is the dedup token of its insert.
 
     recovered: read at start, so an earlier process may have sent it to the database.
     """
@@ -97,7 +125,7 @@ class Segment:
     settlement: Settlement | None = None
 
     @property
-    def batch(self) -> str:
+    def token(self) -> str:
         return self.path.stem
 
     @property
@@ -110,10 +138,12 @@ class Segment:
 
 
 def encode(record: Record, payload: bytes = b"") -> bytes:
-    """Header of a record; the payload is to be written right behind it."""
+    """Everything of a record that stands before its payload."""
+    name = b"" if record.project == DEFAULT_PROJECT else record.project.encode()
+    prefix = bytes((len(name),)) + name if name else b""
     fields = _FIELDS.pack(
-        record.kind,
-        len(payload),
+        record.kind | (PROJECT_BIT if name else 0),
+        len(prefix) + len(payload),
         record.received,
         record.rejected,
         record.duplicate,
@@ -122,7 +152,7 @@ def encode(record: Record, payload: bytes = b"") -> bytes:
         record.at_ms,
         record.digest,
     )
-    return _CHECKSUM.pack(zlib.crc32(payload, zlib.crc32(fields))) + fields
+    return _CHECKSUM.pack(zlib.crc32(payload, zlib.crc32(prefix, zlib.crc32(fields)))) + fields + prefix
 
 
 def scan(data: bytes | memoryview) -> Iterator[Record]:
@@ -139,12 +169,17 @@ def scan(data: bytes | memoryview) -> Iterator[Record]:
         kind, length, received, rejected, duplicate, first, last, at_ms, digest = _FIELDS.unpack(fields)
         start = position + HEADER_SIZE
         end = start + length
-        if end > len(view) or kind not in _KINDS:
+        if end > len(view) or kind & ~PROJECT_BIT not in _KINDS:
             return
         (checksum,) = _CHECKSUM.unpack_from(view, position)
         if zlib.crc32(view[start:end], zlib.crc32(fields)) != checksum:
             return
-        yield Record(Kind(kind), received, rejected, duplicate, first, last, at_ms, digest, length, start)
+        project = DEFAULT_PROJECT
+        if kind & PROJECT_BIT:
+            named = start + 1 + view[start]
+            project, start = bytes(view[start + 1 : named]).decode(), named
+        counts = received, rejected, duplicate, first, last, at_ms, digest
+        yield Record(Kind(kind & ~PROJECT_BIT), *counts, end - start, start, project)
         position = end
 
 

@@ -8,14 +8,14 @@ import logging
 import random
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import httpx
 import uvicorn
 
 from collector import metrics as m
-from collector.accounting import Totals
+from collector.accounting import Totals, total
 from collector.database import Database
 from collector.delivery import Delivery
 from collector.durable import lock_directory
@@ -158,20 +158,33 @@ class Collector(Pages):
         return self._listening and writable, details
 
     def accounting(self) -> dict[str, object]:
-        totals = self.intake.totals()
-        return {**totals["traces"].as_dict(), "logs": totals["logs"].as_dict()}
+        accounts = self.intake.accounts()
+        projects = sorted({project for of_signal in accounts.values() for project in of_signal})
+        return {
+            **_account({name: total(of_signal) for name, of_signal in accounts.items()}),
+            "projects": {
+                project: _account({name: of_signal.get(project, Totals()) for name, of_signal in accounts.items()})
+                for project in projects
+            },
+        }
 
     def metrics(self) -> str:
         registry = self.metrics_registry
         for name, spool in self.spools.items():
-            for outcome, count in _outcomes(spool.totals()):
+            totals = spool.totals()
+            for outcome, count in _outcomes(totals):
                 registry.set(m.ITEMS, count, signal=name, outcome=outcome)
-            registry.set(m.SPOOLED, spool.totals().spooled, signal=name)
+            registry.set(m.SPOOLED, totals.spooled, signal=name)
             registry.set(m.SPOOL_BYTES, spool.unsettled_bytes, signal=name)
             registry.set(m.SPOOL_DISK_BYTES, spool.disk_bytes, signal=name)
         registry.set(m.SPOOL_LIMIT_BYTES, self._section.max_spool_mb << 20)
         registry.set(m.STORE_UP, self._store_up)
         return registry.render()
+
+
+def _account(totals: Mapping[Signal, Totals]) -> dict[str, object]:
+    """Spans, and log records apart."""
+    return {**totals["traces"].as_dict(), "logs": totals["logs"].as_dict()}
 
 
 def _outcomes(totals: Totals) -> Sequence[tuple[str, int]]:

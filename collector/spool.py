@@ -12,15 +12,15 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 
-from collector.accounting import Checkpoint, Totals, of_segment, total
+from collector.accounting import Accounts, Checkpoint, Totals, merged, of_segment, total
 from collector.durable import boot_id, replace_file, sync_directory, write_all
-from collector.segment import MAGIC, Kind, Record, Segment, Settlement, Signal, encode, end_of, scan
+from collector.segment import MAGIC, Kind, Outcome, Record, Segment, Settlement, Signal, encode, end_of, scan
 
 log = logging.getLogger(__name__)
 
@@ -197,16 +197,16 @@ class Spool:
             with self._writing:
                 self._seal()
 
-    def payloads(self, segment: Segment) -> Iterator[bytes]:
-        """The bytes of each request, in order; one is in memory at a time. Concatenated they are one OTLP request."""
+    def payloads(self, segment: Segment, records: Sequence[Record] | None = None) -> Iterator[bytes]:
+        """The bytes of each request, or of these; one is in memory at a time. Concatenated they are one OTLP request."""
         with segment.path.open("rb") as file:
-            for record in segment.requests:
+            for record in segment.requests if records is None else records:
                 file.seek(record.offset)
                 yield file.read(record.length)
 
-    def settle(self, segment: Segment, stored: int, dead_lettered: int) -> None:
-        """Notes how the segment ended; from now on its spans count as stored."""
-        settlement = Settlement(stored, dead_lettered, self._wall(), self._boot)
+    def settle(self, segment: Segment, outcomes: Mapping[str, Outcome]) -> None:
+        """Notes how the segment ended for each project; from now on its spans count as stored."""
+        settlement = Settlement(outcomes, self._wall(), self._boot)
         try:
             self._trail(segment, settlement.encode())
         except OSError as error:
@@ -261,8 +261,8 @@ class Spool:
         """Moves the totals of these (the oldest, in order) to the checkpoint, then deletes their files."""
         if not segments:
             return []
-        totals = total(of_segment(segment) for segment in segments)
-        checkpoint = Checkpoint(segments[-1].number, self._checkpoint.totals + totals)
+        accounts = merged([self._checkpoint.accounts, *(of_segment(segment) for segment in segments)])
+        checkpoint = Checkpoint(segments[-1].number, accounts)
         checkpoint.save(self._directory / CHECKPOINT)
         with self._state:
             self._checkpoint = checkpoint
@@ -329,8 +329,12 @@ class Spool:
 
     def totals(self) -> Totals:
         """The account of this signal at this moment."""
+        return total(self.accounts())
+
+    def accounts(self) -> Accounts:
+        """The account of this signal by project."""
         with self._state:
-            return self._checkpoint.totals + total(of_segment(segment) for segment in self._segments())
+            return merged([self._checkpoint.accounts, *(of_segment(segment) for segment in self._segments())])
 
     def digests(self) -> list[bytes]:
         """Digests of all requests that are still known."""

@@ -6,6 +6,7 @@ Attributes are never looked at: the database decodes them. Walking the spans cos
 from __future__ import annotations
 
 import hashlib
+import hmac
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collector.segment import Signal
+from leewatch.projects import DEFAULT_PROJECT
 from leewatch.semconv.landing import EARLIEST_NS
 
 _NO_TRACE = bytes(16)
@@ -35,7 +37,7 @@ class Verdict:
     received, rejected: spans or log records.
     first_ns, last_ns: range of event times of what is stored; times before EARLIEST_NS do not count,
     the database replaces them by that of receipt. reason: for the sender, empty when nothing was refused.
-    digest: of the bytes as received.
+    digest: of the project and the bytes as received: the same bytes of another project are another request.
     """
 
     payload: bytes
@@ -55,8 +57,8 @@ def parse(signal: Signal, body: bytes) -> Any:
         raise MalformedError(f"not a protobuf {REQUESTS[signal].DESCRIPTOR.name}: {error}") from None
 
 
-def check(signal: Signal, body: bytes) -> Verdict:
-    """Judges the decompressed protobuf bytes of one request. Raises MalformedError."""
+def check(signal: Signal, body: bytes, project: str = DEFAULT_PROJECT) -> Verdict:
+    """Judges the decompressed protobuf bytes of one request of a project. Raises MalformedError."""
     request = parse(signal, body)
     received, rejected, first, last = (_check_traces if signal == "traces" else _check_logs)(request)
     if rejected:
@@ -66,7 +68,13 @@ def check(signal: Signal, body: bytes) -> Verdict:
     request.DiscardUnknownFields()
     payload = request.SerializeToString() if rejected < received else b""
     reason = _reason(signal, rejected) if rejected else ""
-    return Verdict(payload, received, rejected, min(first, last), last, reason, hashlib.sha256(body).digest()[:16])
+    return Verdict(payload, received, rejected, min(first, last), last, reason, digest(body, project))
+
+
+def digest(body: bytes, project: str) -> bytes:
+    """16 bytes that tell requests apart. No project can make a request whose digest is that of another's."""
+    plain = hashlib.sha256(body).digest()
+    return plain[:16] if project == DEFAULT_PROJECT else hmac.digest(project.encode(), plain, "sha256")[:16]
 
 
 def _reason(signal: Signal, rejected: int) -> str:

@@ -92,7 +92,7 @@ class Writer:
                 self._delivery.deliver(segment, clean)
                 self._took_seconds = time.perf_counter() - started
                 if failures:
-                    log.info("batch %s stored after %d failures", segment.batch, failures)
+                    log.info("batch %s stored after %d failures", segment.token, failures)
                 return
             except DatabaseError as error:
                 clean = False
@@ -108,7 +108,7 @@ class Writer:
                 clean = False
                 failures += 1
                 self._metrics.add(m.INSERT_FAILURES, signal=self.signal, reason="internal")
-                log.exception("batch %s could not be delivered, attempt %d", segment.batch, failures)
+                log.exception("batch %s could not be delivered, attempt %d", segment.token, failures)
                 self._wait(LONGEST_BACKOFF)
 
     def _wait(self, seconds: float) -> None:

@@ -1,10 +1,10 @@
 """The generated database objects, and how a collector inserts into them.
 
-A collector sends, for each batch of concatenated OTLP requests of one project, `INGEST[signal]` with the body
+A collector sends `INGEST[signal]` with one message for each project, its length before it as a varint:
 
     request bytes + ... + request bytes + EXTRA_FIELDS (string project, uint64 received_at in Unix ns, string batch)
 
-and the settings `ingest_settings(signal)` plus `insert_deduplication_token=<batch>`. The landing tables store nothing; views do:
+and the settings `ingest_settings(signal)` plus an `insert_deduplication_token`. The landing tables store nothing; views do:
 
     otlp_traces -> otel_traces -> otel_traces_trace_id_ts
                                -> llm_records (stores nothing) -> llm_spans, llm_content
@@ -29,8 +29,8 @@ from leewatch.semconv.protobuf import EXTRA_FIELDS
 __all__ = ["EXTRA_FIELDS", "INGEST", "REPAIRED", "SqlObject", "ingest_settings", "objects", "repair_statement"]
 
 INGEST = {
-    "traces": "INSERT INTO otlp_traces FORMAT ProtobufSingle",
-    "logs": "INSERT INTO otlp_logs FORMAT ProtobufSingle",
+    "traces": "INSERT INTO otlp_traces FORMAT Protobuf",
+    "logs": "INSERT INTO otlp_logs FORMAT Protobuf",
 }
 REPAIRED = ("otel_traces_trace_id_ts", "llm_spans", "llm_content", "llm_content_from_logs")
 """What `repair_statement` takes."""

@@ -1,6 +1,7 @@
 -- name: ledger
--- Spans (or log records) that the inserts of one batch stored.
-SELECT sum(spans) FROM batches WHERE signal = {signal:String} AND batch = {batch:String};
+-- Spans (or log records) that the inserts of one segment stored, by batch: the names of its batches begin alike.
+SELECT batch, sum(spans) FROM batches
+WHERE signal = {signal:String} AND startsWith(batch, {batch:String}) GROUP BY batch;
 
 -- name: present_traces
 -- Spans of one batch in the raw table: ids, and how often.
@@ -25,4 +26,4 @@ DELETE FROM batches WHERE signal = {signal:String} AND batch = {batch:String};
 
 -- name: insert_ledger
 -- Writes a verified count.
-INSERT INTO batches (batch, signal, spans) FORMAT JSONEachRow
+INSERT INTO batches (batch, signal, project, spans) FORMAT JSONEachRow

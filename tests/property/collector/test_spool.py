@@ -8,20 +8,21 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.segment import MAGIC, Kind, Record, encode, scan
+from collector.segment import MAGIC, Kind, Outcome, Record, encode, scan
 from collector.spool import Spool
 
 PAYLOADS = st.lists(st.binary(max_size=40), max_size=30)
+PROJECTS = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
 
-@given(payloads=PAYLOADS, cut=st.integers(0, 4000))
-def test_a_cut_file_gives_a_prefix_of_its_records(payloads: list[bytes], cut: int) -> None:
-    data = MAGIC + b"".join(encode(Record(Kind.REQUEST, received=1), p) + p for p in payloads)
-    whole = [data[r.offset : r.offset + r.length] for r in scan(data)]
-    assert whole == payloads
+@given(sent=st.lists(st.tuples(PROJECTS, st.binary(max_size=40)), max_size=30), cut=st.integers(0, 4000))
+def test_a_cut_file_gives_a_prefix_of_its_records(sent: list[tuple[str, bytes]], cut: int) -> None:
+    data = MAGIC + b"".join(encode(Record(Kind.REQUEST, received=1, project=n), p) + p for n, p in sent)
+    whole = [(r.project, data[r.offset : r.offset + r.length]) for r in scan(data)]
+    assert whole == sent
     kept = data[: max(len(data) - cut, 0)]
-    found = [kept[r.offset : r.offset + r.length] for r in scan(kept)]
-    assert found == payloads[: len(found)]
+    found = [(r.project, kept[r.offset : r.offset + r.length]) for r in scan(kept)]
+    assert found == sent[: len(found)]
 
 
 @settings(max_examples=30, deadline=None)
@@ -48,4 +49,4 @@ def test_every_acked_record_is_stored_once(payloads: list[bytes], flush: int, re
 def drain(spool: Spool, stored: list[bytes]) -> None:
     while (segment := spool.take(0, 0)) is not None:
         stored += spool.payloads(segment)
-        spool.settle(segment, segment.accepted, 0)
+        spool.settle(segment, {"default": Outcome(segment.accepted)})

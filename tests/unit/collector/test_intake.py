@@ -66,7 +66,7 @@ def test_an_identical_request_is_acked_and_counted_as_duplicate(spool: Spool) ->
         await intake.take("traces", body("a", "b"), "http")
 
     asyncio.run(twice())
-    assert intake.totals()["traces"] == Totals(received=4, duplicate=2, spooled=2)
+    assert spool.totals() == Totals(received=4, duplicate=2, spooled=2)
 
 
 def test_duplicates_are_known_after_a_restart(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_duplicates_are_known_after_a_restart(tmp_path: Path) -> None:
         spool = Spool(tmp_path, "traces", 64 << 20)
         intake = intake_of(spool)
         asyncio.run(intake.take("traces", body("a"), "grpc"))
-        assert intake.totals()["traces"] == expected
+        assert spool.totals() == expected
         spool.close()
 
 
@@ -87,7 +87,7 @@ def test_a_forgotten_request_is_new_again(spool: Spool) -> None:
         await intake.take("traces", body("a"), "grpc")
 
     asyncio.run(scenario())
-    assert intake.totals()["traces"].spooled == 2
+    assert spool.totals().spooled == 2
 
 
 def test_a_copy_is_not_acked_on_the_strength_of_a_write_that_fails(spool: Spool, disk: Disk) -> None:
@@ -107,7 +107,7 @@ def test_a_copy_is_not_acked_on_the_strength_of_a_write_that_fails(spool: Spool,
     assert isinstance(first, status.Refusal)
     assert first.retry_after
     assert not isinstance(second, Exception)
-    assert intake.totals()["traces"] == Totals(received=1, spooled=1)
+    assert spool.totals() == Totals(received=1, spooled=1)
 
 
 def test_a_sender_that_hangs_up_does_not_take_its_request_back(spool: Spool, disk: Disk) -> None:
@@ -124,7 +124,7 @@ def test_a_sender_that_hangs_up_does_not_take_its_request_back(spool: Spool, dis
         await intake.take("traces", body("a"), "grpc")
 
     asyncio.run(scenario())
-    assert intake.totals()["traces"] == Totals(received=2, duplicate=1, spooled=1)
+    assert spool.totals() == Totals(received=2, duplicate=1, spooled=1)
 
 
 def test_a_full_spool_refuses_with_a_hint_and_keeps_what_it_has(spool: Spool) -> None:
@@ -137,11 +137,25 @@ def test_a_full_spool_refuses_with_a_hint_and_keeps_what_it_has(spool: Spool) ->
         assert (caught.value.http, caught.value.retry_after > 0) == (503, True)
 
     asyncio.run(scenario())
-    assert intake.totals()["traces"] == Totals(received=1, spooled=1)
+    assert spool.totals() == Totals(received=1, spooled=1)
 
 
 def test_refused_spans_are_counted_even_when_nothing_is_stored(spool: Spool) -> None:
     intake = intake_of(spool)
     accepted = asyncio.run(intake.take("traces", body("a", "b", span_id=b""), "grpc"))
     assert accepted.rejected == 2
-    assert intake.totals()["traces"] == Totals(received=2, rejected=2)
+    assert spool.totals() == Totals(received=2, rejected=2)
+
+
+def test_the_same_bytes_from_two_projects_are_two_requests(spool: Spool) -> None:
+    intake = intake_of(spool)
+
+    async def scenario() -> None:
+        for project in ("default", "shop", "shop"):
+            await intake.take("traces", body("a"), "grpc", project)
+
+    asyncio.run(scenario())
+    assert intake.accounts()["traces"] == {
+        "default": Totals(received=1, spooled=1),
+        "shop": Totals(received=2, duplicate=1, spooled=1),
+    }

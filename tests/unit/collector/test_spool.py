@@ -13,7 +13,7 @@ import pytest
 from collector import spool as spool_module
 from collector.accounting import Totals
 from collector.durable import lock_directory
-from collector.segment import HEADER_SIZE, Kind, Record, Segment
+from collector.segment import HEADER_SIZE, MAGIC, Kind, Outcome, Record, Segment, encode
 from collector.spool import Spool, SpoolWriteError
 from leewatch.errors import DataDirectoryLockedError
 
@@ -140,7 +140,7 @@ def test_a_segment_counts_as_spooled_until_it_is_settled_also_over_restarts(tmp_
 def settle_one(spool: Spool, stored: int, dead: int = 0) -> Segment:
     segment = spool.take(0, 5)
     assert segment is not None
-    spool.settle(segment, stored, dead)
+    spool.settle(segment, {"default": Outcome(stored, dead)})
     return segment
 
 
@@ -229,11 +229,45 @@ def test_segments_settled_out_of_order_are_deleted_in_order(tmp_path: Path) -> N
     assert first is not None
     assert second is not None
     assert spool.take(0, 0) is None
-    spool.settle(second, 5, 0)
+    spool.settle(second, {"default": Outcome(5)})
     clock.now += 601
     assert spool.expire(600, 1 << 30) == []
-    spool.settle(first, 5, 0)
+    spool.settle(first, {"default": Outcome(5)})
     clock.now += 601
     assert [digest[-1] for digest in spool.expire(600, 1 << 30)] == [1, 2]
     assert spool.totals() == Totals(received=10, stored=10)
+    spool.close()
+
+
+def test_accounts_are_kept_apart_by_project_over_settling_restart_and_expiry(tmp_path: Path) -> None:
+    clock = Clock()
+    expected = {
+        "default": Totals(received=5, stored=5),
+        "shop": Totals(received=7, stored=5, duplicate=1, dead_lettered=1),
+    }
+    spool = Spool(tmp_path, "traces", 1 << 20, wall=clock)
+    spool.append(record(5, 1), b"x").result(5)
+    spool.append(Record(Kind.REQUEST, received=6, project="shop"), b"y").result(5)
+    spool.append(Record(Kind.NOTE, received=1, duplicate=1, project="shop")).result(5)
+    segment = spool.take(0, 5)
+    assert segment is not None
+    spool.settle(segment, {"default": Outcome(5), "shop": Outcome(5, 1)})
+    for _ in range(3):
+        assert spool.accounts() == expected
+        spool.close()
+        spool = Spool(tmp_path, "traces", 1 << 20, wall=clock)
+        clock.now += 601
+        spool.expire(600, 1 << 30)
+    spool.close()
+
+
+def test_segments_and_checkpoints_without_projects_belong_to_the_default_one(tmp_path: Path) -> None:
+    trailer = b'[4, 1, 1000.0, "another boot"]'
+    content = [encode(record(5, 1), b"x"), b"x", encode(Record(Kind.SETTLED), trailer), trailer]
+    (tmp_path / "traces-000000000008-0000aaaa.seg").write_bytes(b"".join([MAGIC, *content]))
+    (tmp_path / "checkpoint.json").write_text(
+        '{"folded": 7, "totals": {"received": 3, "stored": 3, "duplicate": 0, "rejected": 0, "dead_lettered": 0}}'
+    )
+    spool = Spool(tmp_path, "traces", 1 << 20)
+    assert spool.accounts() == {"default": Totals(received=8, stored=3, spooled=5)}
     spool.close()
