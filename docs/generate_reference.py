@@ -58,8 +58,8 @@ def tables() -> str:
         "",
         "Database `leewatch`. All times are UTC. Tables of the Replacing and Coalescing engines are read with `FINAL`.",
     ]
-    for path in sorted(MIGRATIONS.glob("*.sql")):
-        text = path.read_text(encoding="utf-8")
+    texts = [path.read_text(encoding="utf-8") for path in sorted(MIGRATIONS.glob("*.sql"))]
+    for text in texts:
         for match in re.finditer(
             r"((?:^-- [^\n]*\n)*)CREATE TABLE (?:IF NOT EXISTS )?(\w+)\s*\n\((.*?)\n\)\s*\n?ENGINE", text, re.M | re.S
         ):
@@ -68,8 +68,18 @@ def tables() -> str:
             if comment:
                 lines += [comment, ""]
             lines += ["| column | type | meaning |", "|---|---|---|"]
-            lines += [_column(line) for line in _columns(match[3])]
+            lines += [_column(line) for line in [*_columns(match[3]), *_added(match[2], texts)]]
     return "\n".join(lines) + "\n"
+
+
+def _added(table: str, texts: list[str]) -> list[str]:
+    """Definitions of the columns that later migrations add to a table."""
+    altered = [match[1] for text in texts for match in re.finditer(rf"^ALTER TABLE {table}\n(.*?);", text, re.M | re.S)]
+    return [
+        re.sub(r",?$|( AFTER \w+),?$", "", match[1])
+        for statement in altered
+        for match in re.finditer(r"^\s*ADD COLUMN (?:IF NOT EXISTS )?(.*)$", statement, re.M)
+    ]
 
 
 def _columns(body: str) -> list[str]:

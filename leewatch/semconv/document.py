@@ -106,6 +106,17 @@ Records with a span context join their span, in any order of arrival. The event 
 - `gen_ai.client.inference.operation.details`: messages, system instructions and tool definitions of the whole exchange
 - `gen_ai.system.message`, `gen_ai.user.message`, `gen_ai.assistant.message`, `gen_ai.tool.message`: one input message
 - `gen_ai.choice`: one output message
+- `gen_ai.evaluation.result`: a score, see below
+
+## Evaluations and feedback
+
+They become rows of `scores`: `name`, `value`, `label`, `explanation`; `source` is human, judge (an LLM) or sdk; `scorer` is the
+identifier of the judge, else the source. The later result of the same target, name and scorer wins.
+
+- `gen_ai.evaluation.result` as a log record: `gen_ai.evaluation.name`, `.score.value`, `.score.label`, `.explanation`, `error.type`. The
+  target is the span of the record; the trace when it names no span; without both the span with its `gen_ai.response.id` (looked for
+  among those of the last hour), else its `session.id`. `leewatch.evaluation.source` (human, llm, code) and
+  `leewatch.evaluation.identifier` add what the conventions have no attribute for.
 """
 
 

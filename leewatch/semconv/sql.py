@@ -10,6 +10,7 @@ and the settings `ingest_settings(signal)` plus an `insert_deduplication_token`.
                                -> llm_records (stores nothing) -> llm_spans, llm_content
                 -> batches
     otlp_logs   -> otel_logs   -> llm_content
+                               -> scores
                 -> batches
 
 The same token again adds no row to any of them. `batches` is written from the landing row, in parallel with the others: after
@@ -22,7 +23,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leewatch.semconv import events, landing, normalize, protobuf
+from leewatch.semconv import evaluations, events, landing, normalize, protobuf
 from leewatch.semconv.columns import COLUMNS
 from leewatch.semconv.protobuf import EXTRA_FIELDS
 
@@ -32,7 +33,7 @@ INGEST = {
     "traces": "INSERT INTO otlp_traces FORMAT Protobuf",
     "logs": "INSERT INTO otlp_logs FORMAT Protobuf",
 }
-REPAIRED = ("otel_traces_trace_id_ts", "llm_spans", "llm_content", "llm_content_from_logs")
+REPAIRED = ("otel_traces_trace_id_ts", "llm_spans", "llm_content", "llm_content_from_logs", "scores_from_logs")
 """What `repair_statement` takes."""
 
 _LANDINGS = {"traces": protobuf.traces(), "logs": protobuf.logs()}
@@ -75,6 +76,7 @@ def objects() -> list[SqlObject]:
         _table("otlp_record_groups", landing.RECORD_GROUPS),
         *(_table(step.name, step.columns) for step in steps),
         _table(events.STEP, events.STEP_COLUMNS),
+        _table(evaluations.STEP, evaluations.STEP_COLUMNS),
         _view("otlp_span_groups_mv", "otlp_span_groups", landing.span_groups_select()),
         _view("otlp_record_groups_mv", "otlp_record_groups", landing.record_groups_select()),
         _view("otel_traces_mv", "otel_traces", landing.spans_select()),
@@ -88,6 +90,8 @@ def objects() -> list[SqlObject]:
         _view("llm_content_mv", "llm_content", _content()),
         _view(f"{events.STEP}_mv", events.STEP, events.texts_select("otel_logs")),
         _view("llm_content_logs_mv", "llm_content", events.content_select()),
+        _view(f"{evaluations.STEP}_logs_mv", evaluations.STEP, evaluations.from_logs("otel_logs")),
+        _view("scores_evaluations_mv", "scores", evaluations.scores_select()),
         _view("batches_traces_mv", "batches", landing.ledger_select("traces")),
         _view("batches_logs_mv", "batches", landing.ledger_select("logs")),
         SqlObject(
@@ -110,6 +114,7 @@ def repair_statement(table: str) -> str:
         "llm_spans": (spans.name, spans.select("otel_traces", f"{batch} AND {missing}")),
         "llm_content": (content.name, content.select("otel_traces", batch)),
         "llm_content_from_logs": (events.STEP, events.texts_select("otel_logs", batch)),
+        "scores_from_logs": (evaluations.STEP, evaluations.from_logs("otel_logs", batch)),
     }[table]
     return f"INSERT INTO {target} {select}"
 

@@ -1,0 +1,119 @@
+"""SQL of evaluations and feedback: what spans, span events and log records say about other spans becomes rows of `scores`.
+
+Two views fill a table that stores nothing, one row per result; a third finds the evaluated span and writes `scores`. A result of the
+same target, name and identifier (else source) replaces the earlier one: the service and start of the target, which order the table, are
+those of the stored span, so that they do not depend on who evaluated it, and when.
+
+Forms: `gen_ai.evaluation.result` (semantic-conventions-genai, docs/gen-ai/gen-ai-events.md), OpenInference spec/annotations.md, Logfire's
+annotation spans, OpenLIT's guards.
+"""
+
+# ruff: noqa: E501, S608 - SQL is generated here from constants, and reads better unbroken
+
+from __future__ import annotations
+
+from leewatch.semconv.messages import first_of, quoted
+
+STEP = "llm_step_evaluations"
+_RESULT = (
+    "target String, TraceId String, SpanId String, SessionId String, ResponseId String, name String, value String, label String, "
+    "explanation String, source String, identifier String, error String"
+)
+STEP_COLUMNS = (
+    "Project LowCardinality(String), Service LowCardinality(String), Start DateTime64(9, 'UTC'), At DateTime64(9, 'UTC'), "
+    f"ReceivedAt DateTime64(3, 'UTC'), {_RESULT}"
+)
+"""Start: of the row that carried the result; At: when it was given; value: number, true or false as text; source: as sent."""
+
+RESULT_EVENT = "gen_ai.evaluation.result"
+GUARD_EVENT = "guard.evaluation"
+SOURCES = {"human": "human", "llm": "judge", "code": "sdk"}
+"""Who judged, lower case -> `source` of the score; others are `sdk`."""
+SOURCE_KEY, IDENTIFIER_KEY = "leewatch.evaluation.source", "leewatch.evaluation.identifier"
+"""What the conventions have no attribute for: human, llm or code, and a stable name of the judge."""
+_NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
+_LATEST_DAYS = 30
+"""A result older than this by its own clock counts as this old, so that an imported one is not expired on arrival."""
+_RESPONSE_HOURS = 1
+"""How far back the span of a result is looked for that names only the response: there is no index of response ids."""
+
+
+def _result(attributes: str) -> dict[str, str]:
+    """SQL of the members of one result, from attributes of the conventions' event."""
+    read = {
+        "name": ("gen_ai.evaluation.name",),
+        "value": ("gen_ai.evaluation.score.value",),
+        "label": ("gen_ai.evaluation.score.label",),
+        "explanation": ("gen_ai.evaluation.explanation",),
+        "source": (SOURCE_KEY,),
+        "identifier": (IDENTIFIER_KEY,),
+        "error": ("error.type",),
+    }
+    return {name: first_of(*(f"{attributes}[{quoted(key)}]" for key in keys)) for name, keys in read.items()}
+
+
+def from_logs(source: str, where: str = "") -> str:
+    """Rows of the step: records of `gen_ai.evaluation.result` in `source`. Without trace and span, the session or response is the target."""
+    condition = f" AND {where}" if where else ""
+    trace, span = f"if(TraceId = '{_NO_TRACE}', '', TraceId)", f"if(SpanId = '{_NO_SPAN}', '', SpanId)"
+    found = ", ".join(f"{sql} AS {name}" for name, sql in _result("LogAttributes").items())
+    session = (
+        "if(LogAttributes['session.id'] != '', LogAttributes['session.id'], LogAttributes['gen_ai.conversation.id'])"
+    )
+    return f"""SELECT Project, ServiceName AS Service, Timestamp AS Start, Timestamp AS At, ReceivedAt,
+    multiIf(span != '' OR (trace = '' AND response != ''), 'span', trace != '', 'trace', 'session') AS target,
+    trace AS TraceId, span AS SpanId, {session} AS SessionId, response AS ResponseId, {found}
+FROM (SELECT * EXCEPT (TraceId, SpanId), {trace} AS trace, {span} AS span, LogAttributes['gen_ai.response.id'] AS response FROM {source})
+WHERE if(EventName != '', EventName, LogAttributes['event.name']) = '{RESULT_EVENT}'{condition}"""
+
+
+def scores_select() -> str:
+    """Rows of `scores` from the step: results that have a name and a target."""
+    number = "multiIf(lower(value) = 'true', 1., lower(value) = 'false', 0., toFloat64OrNull(value))"
+    source = f"transform(lower(source), {quoted(list(SOURCES))}, {quoted(list(SOURCES.values()))}, 'sdk')"
+    return f"""SELECT
+    Project AS project,
+    if(known, toString(s.2), toString(Service)) AS service,
+    if(known, s.1, Start) AS ts,
+    target,
+    if(known, s.3, TraceId) AS trace_id,
+    multiIf(target != 'span', '', known, s.4, SpanId) AS span_id,
+    if(SessionId = '' AND known, s.5, SessionId) AS session_id,
+    multiIf(target = 'session', SessionId, trace_id = '', ResponseId, '') AS subject,
+    name,
+    if(isFinite(assumeNotNull(number)), number, NULL) AS value,
+    label,
+    explanation,
+    multiIf(value IS NOT NULL, '', error != '', error, label != '', 'label only', 'no value') AS reason,
+    given_by AS source,
+    if(identifier != '', identifier, given_by) AS scorer,
+    toDateTime64(greatest(At, ReceivedAt - INTERVAL {_LATEST_DAYS} DAY), 3, 'UTC') AS scored_at
+FROM (
+    SELECT Project, Service, Start, At, ReceivedAt, target, TraceId, SpanId, SessionId, ResponseId, name, label, explanation, identifier, error,
+        {number} AS number, {source} AS given_by, {_key()} AS key
+    FROM {STEP} WHERE name != '' AND (TraceId != '' OR ResponseId != '' OR SessionId != '')
+) AS results
+LEFT JOIN ({_targets()}) AS targets USING (Project, key)"""
+
+
+def _key() -> str:
+    """SQL: what the span of a result is looked up by."""
+    return (
+        "multiIf(target = 'session', '', TraceId = '', ResponseId, target = 'trace', TraceId, concat(TraceId, SpanId))"
+    )
+
+
+def _targets() -> str:
+    """SELECT of (Project, key, known, s): start, service, ids and session of the evaluated spans that are stored."""
+    span = "(ts, service, trace_id, span_id, session_id)"
+    traces = f"(SELECT TraceId FROM {STEP} WHERE TraceId != '')"
+    days = f"SELECT arrayJoin([toDate(Start), toDate(End)]) FROM otel_traces_trace_id_ts WHERE TraceId IN {traces}"
+    responses = f"(SELECT ResponseId FROM {STEP} WHERE TraceId = '' AND ResponseId != '')"
+    since = f"if((SELECT count() FROM {STEP} WHERE TraceId = '' AND ResponseId != '') > 0, now() - INTERVAL {_RESPONSE_HOURS} HOUR, toDateTime('2100-01-01'))"
+    return f"""SELECT Project, key, true AS known, argMin(span, span.1) AS s FROM (
+        SELECT project AS Project, arrayJoin([concat(trace_id, span_id), trace_id]) AS key, {span} AS span
+        FROM llm_spans WHERE trace_id IN {traces} AND toDate(ts) IN ({days})
+        UNION ALL
+        SELECT project AS Project, response_id AS key, {span} AS span
+        FROM llm_spans WHERE ts >= {since} AND response_id IN {responses}
+    ) GROUP BY Project, key"""
