@@ -15,7 +15,7 @@ from leewatch.projects import DEFAULT_PROJECT
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Counts of spans (for logs: of log records) since the installation began.
+    """Counts of spans (for logs: of log records, for metrics: of data points) since the installation began.
 
     received: all spans of well-formed requests. stored: inserted, as the ledger says. duplicate: of a byte-identical
     request received before. rejected: refused alone, by partial_success. dead_lettered: refused by the database.

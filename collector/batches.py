@@ -32,7 +32,7 @@ class Batch:
 
     @property
     def accepted(self) -> int:
-        """Spans that are to be stored."""
+        """Spans, log records or data points that are to be stored."""
         return sum(record.accepted for record in self.records)
 
 
@@ -97,10 +97,13 @@ def inserts(spool: Spool, segment: Segment) -> Iterator[tuple[str, list[Message]
 
 def _by_period(spool: Spool, segment: Segment, batch: Batch) -> dict[int, list[bytes]]:
     grouped: dict[int, list[bytes]] = {}
+    before = 0
     for record, payload in zip(batch.records, spool.payloads(segment, batch.records), strict=True):
         period = period_of(record.first_ns)
-        whole = period == period_of(record.last_ns)
-        parts = {period: payload} if whole else by_period(segment.signal, payload, batch.received_ns)
+        # Data points are known by their position in the batch, which parts of it must be told.
+        whole = period == period_of(record.last_ns) and segment.signal != "metrics"
+        parts = {period: payload} if whole else by_period(segment.signal, payload, batch.received_ns, before)
+        before += record.accepted
         for number, body in parts.items():
             grouped.setdefault(number, []).append(body)
     return grouped

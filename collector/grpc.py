@@ -17,8 +17,8 @@ from leewatch.errors import PortInUseError
 SERVICES: dict[Signal, str] = {
     "traces": "opentelemetry.proto.collector.trace.v1.TraceService",
     "logs": "opentelemetry.proto.collector.logs.v1.LogsService",
+    "metrics": "opentelemetry.proto.collector.metrics.v1.MetricsService",
 }
-METRICS_SERVICE = "opentelemetry.proto.collector.metrics.v1.MetricsService"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _INLINE_BYTES = 1 << 16
 """Bodies up to this size are decompressed on the event loop; larger ones would make other senders wait."""
@@ -35,7 +35,7 @@ async def listen(intake: Intake, host: str, port: int) -> tuple[grpc.aio.Server,
             ("grpc.per_message_decompression", 0),
         ]
     )
-    server.add_generic_rpc_handlers((*(_handler(intake, signal) for signal in SERVICES), _no_metrics(intake)))
+    server.add_generic_rpc_handlers(tuple(_handler(intake, signal) for signal in SERVICES))
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         bound = server.add_insecure_port(address)
@@ -71,16 +71,6 @@ async def _plain(intake: Intake, signal: Signal, body: bytes) -> bytes:
         refusal = status.malformed(str(error))
     intake.count_refusal(signal, "grpc", refusal)
     raise refusal
-
-
-def _no_metrics(intake: Intake) -> grpc.GenericRpcHandler:
-    async def export(body: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
-        refusal = status.no_metrics()
-        intake.count_refusal("metrics", "grpc", refusal)
-        await _abort(context, refusal)
-        raise refusal
-
-    return _service(METRICS_SERVICE, export)
 
 
 def _service(name: str, export: Any) -> grpc.GenericRpcHandler:

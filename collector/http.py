@@ -55,16 +55,11 @@ def application(intake: Intake, pages: Pages) -> Starlette:
     async def metrics(_: Request) -> Response:
         return Response(pages.metrics(), headers={"Content-Type": CONTENT_TYPE})
 
-    async def no_metrics(request: Request) -> Response:
-        refusal = status.no_metrics()
-        intake.count_refusal("metrics", "http", refusal)
-        return _response(status.to_http(refusal, _content_type(request)))
-
     return Starlette(
         routes=[
             Route("/v1/traces", _export(intake, "traces"), methods=["POST"]),
             Route("/v1/logs", _export(intake, "logs"), methods=["POST"]),
-            Route("/v1/metrics", no_metrics, methods=["POST"]),
+            Route("/v1/metrics", _export(intake, "metrics"), methods=["POST"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/accounting", accounting),

@@ -28,9 +28,13 @@ REQUESTS = Metric(
     "leewatch_collector_requests_total", "counter", "OTLP requests answered, by signal, transport, outcome"
 )
 REQUEST_BYTES = Metric("leewatch_collector_request_bytes_total", "counter", "Bytes of accepted requests, decompressed")
-ITEMS = Metric("leewatch_collector_items_total", "counter", "Spans or log records by signal and what became of them")
+ITEMS = Metric(
+    "leewatch_collector_items_total", "counter", "Spans, log records or data points by signal and what became of them"
+)
 SPOOLED = Metric(
-    "leewatch_collector_spooled_items", "gauge", "Spans or log records durable here, not yet in the database"
+    "leewatch_collector_spooled_items",
+    "gauge",
+    "Spans, log records or data points durable here, not yet in the database",
 )
 SPOOL_BYTES = Metric("leewatch_collector_spool_bytes", "gauge", "Bytes waiting for the database")
 SPOOL_DISK_BYTES = Metric("leewatch_collector_spool_disk_bytes", "gauge", "Bytes of all segments, kept ones included")

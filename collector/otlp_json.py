@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -22,7 +23,10 @@ from collector.validate import REQUESTS, MalformedError
 _PATHS: dict[Signal, tuple[tuple[str, str], ...]] = {
     "traces": (("resourceSpans", "resource_spans"), ("scopeSpans", "scope_spans"), ("spans", "spans")),
     "logs": (("resourceLogs", "resource_logs"), ("scopeLogs", "scope_logs"), ("logRecords", "log_records")),
+    "metrics": (("resourceMetrics", "resource_metrics"), ("scopeMetrics", "scope_metrics"), ("metrics", "metrics")),
 }
+_KINDS = ("gauge", "sum", "histogram", "exponentialHistogram", "exponential_histogram")
+_EXEMPLARS = (("dataPoints", "data_points"), ("exemplars", "exemplars"))
 _IDS = ("traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id")
 _INVALID = base64.b64encode(b"?").decode()
 """Stands for an id that is not hex: one byte, so the item is refused alone, as one with a wrong length is."""
@@ -37,7 +41,10 @@ def to_protobuf(signal: Signal, body: bytes) -> bytes:
     if not isinstance(document, dict):
         raise MalformedError(f"expected a JSON object, got a {type(document).__name__}")
     for item in _items(document, _PATHS[signal]):
-        _rewrite(item)
+        if signal == "metrics":
+            _rewrite_exemplars(item)
+        else:
+            _rewrite(item)
     message = REQUESTS[signal]()
     try:
         ParseDict(document, message, ignore_unknown_fields=True)
@@ -68,6 +75,15 @@ def _rewrite(item: dict[str, Any]) -> None:
     if not valid:
         item.pop("span_id", None)
         item["spanId"] = _INVALID
+
+
+def _rewrite_exemplars(metric: dict[str, Any]) -> None:
+    """Ids of a metric's exemplars from hex to base64. One that is not hex is left out: the data point counts without it."""
+    kinds = [metric[kind] for kind in _KINDS if isinstance(metric.get(kind), dict)]
+    for exemplar in chain.from_iterable(_items(kind, _EXEMPLARS) for kind in kinds):
+        if not _rewrite_ids(exemplar):
+            for name in _IDS:
+                exemplar.pop(name, None)
 
 
 def _rewrite_ids(item: dict[str, Any]) -> bool:

@@ -10,13 +10,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from collector import points
 from collector.segment import Signal
 from collector.validate import REQUESTS, parse
 from leewatch.semconv.landing import EARLIEST_NS, FUTURE_NS
 
 Key = tuple[str, str, int]
 """(trace id, span id, time in ns): what identifies a span or a log record in a batch. The time of a span is left 0;
-that of a log record is the one the database stores, which replaces a time that makes no sense by that of receipt."""
+that of a log record is the one the database stores, which replaces a time that makes no sense by that of receipt.
+A data point has no ids, and its position in the batch in place of a time."""
 
 PART_NS = 90 * 86_400 * 10**9
 """Time that one insert covers: it may touch 100 day-partitions at most (max_partitions_per_insert_block)."""
@@ -24,26 +26,40 @@ PART_NS = 90 * 86_400 * 10**9
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One span or log record as a request of its own."""
+    """One span, log record or data point as a request of its own."""
 
     key: Key
     body: bytes
 
 
 def pieces(signal: Signal, body: bytes, received_ns: int) -> Iterator[Piece]:
-    """Every span or log record of a request, with its resource and scope, in order."""
+    """Every span, log record or data point of a request, with its resource and scope, in order."""
+    if signal == "metrics":
+        for position, *point in points.walk(parse(signal, body)):
+            yield Piece(("", "", position), points.alone(REQUESTS[signal](), position, *point))
+        return
     for item, resource, scope in _walk(signal, parse(signal, body)):
         yield Piece(key_of(signal, item, received_ns), _request(signal, item, resource, scope))
 
 
 def keys(signal: Signal, body: bytes, received_ns: int) -> Counter[Key]:
     """How often each key stands in a request."""
+    if signal == "metrics":
+        return Counter(("", "", position) for position, *_ in points.walk(parse(signal, body)))
     return Counter(key_of(signal, item, received_ns) for item, _, _ in _walk(signal, parse(signal, body)))
 
 
-def by_period(signal: Signal, body: bytes, received_ns: int) -> dict[int, bytes]:
-    """The request split so that each part covers at most PART_NS: period number to request bytes."""
+def by_period(signal: Signal, body: bytes, received_ns: int, base: int = 0) -> dict[int, bytes]:
+    """The request split so that each part covers at most PART_NS: period number to request bytes.
+
+    base: accepted items of the batch before this request.
+    """
     parts: dict[int, list[bytes]] = {}
+    if signal == "metrics":
+        for position, point, *rest in points.walk(parse(signal, body), base):
+            period = period_of(points.stored_time(point, received_ns))
+            parts.setdefault(period, []).append(points.alone(REQUESTS[signal](), position, point, *rest))
+        return {period: b"".join(bodies) for period, bodies in parts.items()}
     for item, resource, scope in _walk(signal, parse(signal, body)):
         parts.setdefault(period_of(_time(signal, item, received_ns)), []).append(
             _request(signal, item, resource, scope)

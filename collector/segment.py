@@ -19,8 +19,8 @@ from typing import Literal
 
 from leewatch.projects import DEFAULT_PROJECT
 
-Signal = Literal["traces", "logs"]
-SIGNALS: tuple[Signal, ...] = ("traces", "logs")
+Signal = Literal["traces", "logs", "metrics"]
+SIGNALS: tuple[Signal, ...] = ("traces", "logs", "metrics")
 
 MAGIC = b"LWSEG\x00\x01\n"
 _CHECKSUM = struct.Struct("<I")
@@ -45,7 +45,7 @@ _KINDS = frozenset(int(kind) for kind in Kind)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record. Counts are spans (or log records); times are ns since the epoch, `at_ms` is ms.
+    """One record. Counts are spans, log records or data points; times are ns since the epoch, `at_ms` is ms.
 
     digest: of project and bytes. offset: where the payload lies in the segment; 0 before it was written.
     """

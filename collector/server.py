@@ -183,8 +183,8 @@ class Collector(Pages):
 
 
 def _account(totals: Mapping[Signal, Totals]) -> dict[str, object]:
-    """Spans, and log records apart."""
-    return {**totals["traces"].as_dict(), "logs": totals["logs"].as_dict()}
+    """Spans, and log records and data points apart."""
+    return {**totals["traces"].as_dict(), "logs": totals["logs"].as_dict(), "metrics": totals["metrics"].as_dict()}
 
 
 def _outcomes(totals: Totals) -> Sequence[tuple[str, int]]:

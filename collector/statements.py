@@ -10,6 +10,7 @@ from leewatch.storage import queries
 DERIVED: dict[Signal, tuple[str, ...]] = {
     "traces": ("otel_traces_trace_id_ts", "llm_spans", "llm_content"),
     "logs": ("llm_content_from_logs", "scores_from_logs"),
+    "metrics": (),
 }
 """What the views derive from the raw table of each signal."""
 

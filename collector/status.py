@@ -71,13 +71,6 @@ def unavailable(message: str, retry_after: int) -> Refusal:
     return Refusal(503, UNAVAILABLE, message, retry_after)
 
 
-def no_metrics() -> Refusal:
-    """404 / UNIMPLEMENTED: this release takes traces and logs."""
-    return Refusal(
-        404, UNIMPLEMENTED, "metrics are not taken by this release; send traces to /v1/traces, logs to /v1/logs"
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An HTTP answer."""

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from collector import points
 from collector.segment import Signal
 from leewatch.projects import DEFAULT_PROJECT
 from leewatch.semconv.landing import EARLIEST_NS
@@ -22,7 +25,11 @@ _NO_TRACE = bytes(16)
 _NO_SPAN = bytes(8)
 _NEVER = 1 << 64
 
-REQUESTS: dict[Signal, Any] = {"traces": ExportTraceServiceRequest, "logs": ExportLogsServiceRequest}
+REQUESTS: dict[Signal, Any] = {
+    "traces": ExportTraceServiceRequest,
+    "logs": ExportLogsServiceRequest,
+    "metrics": ExportMetricsServiceRequest,
+}
 
 
 class MalformedError(ValueError):
@@ -34,7 +41,7 @@ class Verdict:
     """What is to become of one request.
 
     payload: the bytes to store: what was not refused, in protobuf's canonical form.
-    received, rejected: spans or log records.
+    received, rejected: spans, log records or data points.
     first_ns, last_ns: range of event times of what is stored; times before EARLIEST_NS do not count,
     the database replaces them by that of receipt. reason: for the sender, empty when nothing was refused.
     digest: of the project and the bytes as received: the same bytes of another project are another request.
@@ -60,7 +67,7 @@ def parse(signal: Signal, body: bytes) -> Any:
 def check(signal: Signal, body: bytes, project: str = DEFAULT_PROJECT) -> Verdict:
     """Judges the decompressed protobuf bytes of one request of a project. Raises MalformedError."""
     request = parse(signal, body)
-    received, rejected, first, last = (_check_traces if signal == "traces" else _check_logs)(request)
+    received, rejected, first, last = _CHECKS[signal](request)
     if rejected:
         _remove(signal, request)
     # Written anew: the database reads repeated fields, foreign wire types and overlong numbers in its own way or not at
@@ -83,6 +90,8 @@ def _reason(signal: Signal, rejected: int) -> str:
             f"{rejected} span(s) refused: trace_id must be 16 bytes, span_id 8 bytes, neither all zero "
             "(opentelemetry-proto trace.proto)"
         )
+    if signal == "metrics":
+        return f"{rejected} {points.REASON}"
     return f"{rejected} log record(s) refused: trace_id must be absent or 16 bytes, span_id absent or 8 bytes"
 
 
@@ -124,8 +133,19 @@ def _check_logs(request: Any) -> tuple[int, int, int, int]:
     return received, rejected, first, last
 
 
+_CHECKS: dict[Signal, Callable[[Any], tuple[int, int, int, int]]] = {
+    "traces": _check_traces,
+    "logs": _check_logs,
+    "metrics": points.check,
+}
+
+
 def _remove(signal: Signal, request: Any) -> None:
-    """Takes the items with invalid ids out of the request."""
+    """Takes the refused items out of the request."""
+    if signal == "metrics":
+        for metric, of_metric, _, _ in points.metrics_of(request):
+            _keep_only(of_metric, points.valid_points(metric, of_metric))
+        return
     if signal == "traces":
         for resource in request.resource_spans:
             for scope in resource.scope_spans:

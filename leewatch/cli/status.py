@@ -94,6 +94,12 @@ def _from_store(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any]
     return analyzers, alerts, True
 
 
+def _accounts(ingest: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The account of spans, and those of the other signals that were ever received."""
+    others = [("log records", ingest.get("logs") or {}), ("data points", ingest.get("metrics") or {})]
+    return [("spans", ingest), *((what, account) for what, account in others if account.get("received"))]
+
+
 def _print(report: Mapping[str, Any]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     roles = Table("role", "state", "pid", box=None)
@@ -101,7 +107,9 @@ def _print(report: Mapping[str, Any]) -> None:
         roles.add_row(name, "[green]up[/green]" if role["up"] else "[red]down[/red]", str(role.get("pid", "")))
     console.print(roles)
     if report["ingest"]:
-        console.print("\nspans: " + "  ".join(f"{k} {v:,}" for k, v in report["ingest"].items() if isinstance(v, int)))
+        console.print()
+        for what, account in _accounts(report["ingest"]):
+            console.print(f"{what}: " + "  ".join(f"{k} {v:,}" for k, v in account.items() if isinstance(v, int)))
     analyzers = Table("analyzer", "lag", "backlog", "sampling", "error", box=None)
     for name, state in report["analyzers"].items():
         analyzers.add_row(

@@ -32,23 +32,23 @@ RECORD_GROUPS = (
 )
 """Columns of the table between the two views of logs."""
 
-_REQUEST = (
+REQUEST = (
     "if(project = '', 'default', project) AS project, batch, "
     "if(received_at = 0, toUInt64(toUnixTimestamp64Nano(now64(9))), received_at) AS received"
 )
-_RECEIVED = "fromUnixTimestamp64Milli(toInt64(intDiv(received, 1000000)), 'UTC')"
-_SANE = f"BETWEEN {EARLIEST_NS} AND received + {FUTURE_NS}"
+RECEIVED = "fromUnixTimestamp64Milli(toInt64(intDiv(received, 1000000)), 'UTC')"
+SANE = f"BETWEEN {EARLIEST_NS} AND received + {FUTURE_NS}"
 
 
 def span_groups_select() -> str:
     """Rows of otlp_span_groups."""
-    return f"SELECT {_REQUEST}, arrayJoin({_requests('resource_spans', 'scope_spans', 'spans', _span())}) AS item FROM otlp_traces"
+    return f"SELECT {REQUEST}, arrayJoin({_requests('resource_spans', 'scope_spans', 'spans', _span())}) AS item FROM otlp_traces"
 
 
 def record_groups_select() -> str:
     """Rows of otlp_record_groups."""
     items = _requests("resource_logs", "scope_logs", "log_records", _record(), schemas=True)
-    return f"SELECT {_REQUEST}, arrayJoin({items}) AS item FROM otlp_logs"
+    return f"SELECT {REQUEST}, arrayJoin({items}) AS item FROM otlp_logs"
 
 
 def spans_select() -> str:
@@ -56,7 +56,7 @@ def spans_select() -> str:
     # The difference of two UInt64 is an Int64, which a long one overflows.
     no_duration = f"start = 0 OR finish < start OR toUInt64(finish - start) >= {LONGEST_NS}"
     return f"""SELECT
-    fromUnixTimestamp64Nano(toInt64(if(start {_SANE}, start, received))) AS Timestamp,
+    fromUnixTimestamp64Nano(toInt64(if(start {SANE}, start, received))) AS Timestamp,
     span.1 AS TraceId, span.2 AS SpanId, span.3 AS ParentSpanId, span.4 AS TraceState, span.5 AS SpanName,
     transform(span.6, [1, 2, 3, 4, 5], ['Internal', 'Server', 'Client', 'Producer', 'Consumer'], 'Unspecified') AS SpanKind,
     resource['service.name'] AS ServiceName, resource AS ResourceAttributes,
@@ -66,8 +66,8 @@ def spans_select() -> str:
     transform(span.10, [1, 2], ['Ok', 'Error'], 'Unset') AS StatusCode, span.11 AS StatusMessage,
     span.12 AS `Events.Timestamp`, span.13 AS `Events.Name`, span.14 AS `Events.Attributes`,
     span.15 AS `Links.TraceId`, span.16 AS `Links.SpanId`, span.17 AS `Links.TraceState`, span.18 AS `Links.Attributes`,
-    project AS Project, batch AS Batch, {_RECEIVED} AS ReceivedAt,
-    NOT (start {_SANE}) OR {no_duration} AS ClockSkewed
+    project AS Project, batch AS Batch, {RECEIVED} AS ReceivedAt,
+    NOT (start {SANE}) OR {no_duration} AS ClockSkewed
 FROM (
     SELECT project, batch, received, resource, scope, arrayJoin(scope.4) AS span, span.7 AS start, span.8 AS finish
     FROM (
@@ -80,14 +80,14 @@ FROM (
 def logs_select() -> str:
     """Rows of otel_logs. A record without a sane time has the time it was observed, else the time of receipt."""
     return f"""SELECT
-    fromUnixTimestamp64Nano(toInt64(multiIf(record.1 {_SANE}, record.1, record.2 {_SANE}, record.2, received))) AS Timestamp,
+    fromUnixTimestamp64Nano(toInt64(multiIf(record.1 {SANE}, record.1, record.2 {SANE}, record.2, received))) AS Timestamp,
     record.3 AS TraceId, record.4 AS SpanId, toUInt8(record.5 % 256) AS TraceFlags,
     record.6 AS SeverityText, toUInt8(record.7) AS SeverityNumber,
     resource['service.name'] AS ServiceName, record.8 AS Body,
     resource_schema AS ResourceSchemaUrl, resource AS ResourceAttributes,
     scope.5 AS ScopeSchemaUrl, scope.1 AS ScopeName, scope.2 AS ScopeVersion, scope.3 AS ScopeAttributes,
     record.9 AS LogAttributes, record.10 AS EventName,
-    project AS Project, batch AS Batch, {_RECEIVED} AS ReceivedAt
+    project AS Project, batch AS Batch, {RECEIVED} AS ReceivedAt
 FROM (
     SELECT project, batch, received, resource, resource_schema, scope, arrayJoin(scope.4) AS record
     FROM (

@@ -29,8 +29,8 @@ _ENUM = (
     "'kvlist_value'=6,'bytes_value'=7)"
 )
 _UNSET = "''"
-_EXTRA_COLUMNS = "project String, received_at UInt64, batch String"
-_EXTRA_PROTO = " ".join(
+EXTRA_COLUMNS = "project String, received_at UInt64, batch String"
+EXTRA_PROTO = " ".join(
     f"{'uint64' if name == 'received_at' else 'string'} {name} = {number};" for name, number in EXTRA_FIELDS.items()
 )
 
@@ -136,7 +136,7 @@ def traces() -> Landing:
         f"start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes {span}, "
         f"events Array(Tuple(time_unix_nano UInt64, name String, attributes {event})), "
         f"links Array(Tuple(trace_id String, span_id String, trace_state String, attributes {plain})), "
-        f"status Tuple(message String, code Int32))))))), {_EXTRA_COLUMNS}"
+        f"status Tuple(message String, code Int32))))))), {EXTRA_COLUMNS}"
     )
     proto = f"""syntax = "proto3";
 {any_value_proto(SPAN_DEPTH)}
@@ -150,7 +150,7 @@ message Span {{ bytes trace_id = 1; bytes span_id = 2; string trace_state = 3; b
   repeated Event events = 11; repeated Link links = 13; Status status = 15; }}
 message ScopeSpans {{ Scope scope = 1; repeated Span spans = 2; }}
 message ResourceSpans {{ Resource resource = 1; repeated ScopeSpans scope_spans = 2; }}
-message TracesRequest {{ repeated ResourceSpans resource_spans = 1; {_EXTRA_PROTO} }}
+message TracesRequest {{ repeated ResourceSpans resource_spans = 1; {EXTRA_PROTO} }}
 """
     return Landing("otlp_traces", columns, proto, "TracesRequest")
 
@@ -163,7 +163,7 @@ def logs() -> Landing:
         f"scope Tuple(name String, version String, attributes {plain}), log_records Array(Tuple("
         "time_unix_nano UInt64, observed_time_unix_nano UInt64, severity_number Int32, severity_text String, "
         f"body {any_value_type(LOG_DEPTH)}, attributes {record}, flags UInt32, trace_id String, span_id String, "
-        f"event_name String)), schema_url String)), schema_url String)), {_EXTRA_COLUMNS}"
+        f"event_name String)), schema_url String)), schema_url String)), {EXTRA_COLUMNS}"
     )
     proto = f"""syntax = "proto3";
 {any_value_proto(LOG_DEPTH)}
@@ -174,6 +174,6 @@ message LogRecord {{ fixed64 time_unix_nano = 1; int32 severity_number = 2; stri
   fixed64 observed_time_unix_nano = 11; string event_name = 12; }}
 message ScopeLogs {{ Scope scope = 1; repeated LogRecord log_records = 2; string schema_url = 3; }}
 message ResourceLogs {{ Resource resource = 1; repeated ScopeLogs scope_logs = 2; string schema_url = 3; }}
-message LogsRequest {{ repeated ResourceLogs resource_logs = 1; {_EXTRA_PROTO} }}
+message LogsRequest {{ repeated ResourceLogs resource_logs = 1; {EXTRA_PROTO} }}
 """
     return Landing("otlp_logs", columns, proto, "LogsRequest")

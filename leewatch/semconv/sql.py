@@ -12,6 +12,8 @@ and the settings `ingest_settings(signal)` plus an `insert_deduplication_token`.
     otlp_logs   -> otel_logs   -> llm_content
                                -> scores
                 -> batches
+    otlp_metrics -> otel_metrics_* (one per kind)
+                 -> batches
 
 The same token again adds no row to any of them. `batches` is written from the landing row, in parallel with the others: after
 a crash its row alone proves nothing, so verify (TraceId, SpanId) in otel_traces and run `repair_statement` for each of REPAIRED.
@@ -23,7 +25,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leewatch.semconv import evaluations, events, landing, normalize, protobuf
+from leewatch.semconv import evaluations, events, landing, metrics, normalize, protobuf
 from leewatch.semconv.columns import COLUMNS
 from leewatch.semconv.protobuf import EXTRA_FIELDS
 
@@ -32,11 +34,12 @@ __all__ = ["EXTRA_FIELDS", "INGEST", "REPAIRED", "SqlObject", "ingest_settings",
 INGEST = {
     "traces": "INSERT INTO otlp_traces FORMAT Protobuf",
     "logs": "INSERT INTO otlp_logs FORMAT Protobuf",
+    "metrics": "INSERT INTO otlp_metrics FORMAT Protobuf",
 }
 REPAIRED = ("otel_traces_trace_id_ts", "llm_spans", "llm_content", "llm_content_from_logs", "scores_from_logs")
 """What `repair_statement` takes."""
 
-_LANDINGS = {"traces": protobuf.traces(), "logs": protobuf.logs()}
+_LANDINGS = {"traces": protobuf.traces(), "logs": protobuf.logs(), "metrics": metrics.landing()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class SqlObject:
 
 
 def ingest_settings(signal: str) -> dict[str, str]:
-    """Settings of an insert of this signal (traces or logs): how to read the bytes, and exactly-once views."""
+    """Settings of an insert of this signal (traces, logs or metrics): how to read the bytes, and exactly-once views."""
     request = _LANDINGS[signal]
     return {
         "format_schema_source": "string",
@@ -92,11 +95,25 @@ def objects() -> list[SqlObject]:
         _view("llm_content_logs_mv", "llm_content", events.content_select()),
         _view(f"{evaluations.STEP}_logs_mv", evaluations.STEP, evaluations.from_logs("otel_logs")),
         _view("scores_evaluations_mv", "scores", evaluations.scores_select()),
+        *_metrics(),
         _view("batches_traces_mv", "batches", landing.ledger_select("traces")),
         _view("batches_logs_mv", "batches", landing.ledger_select("logs")),
         SqlObject(
             "span_content", f"CREATE VIEW span_content AS {events.read_view()}", "DROP VIEW IF EXISTS span_content"
         ),
+    ]
+
+
+def _metrics() -> list[SqlObject]:
+    return [
+        _table(_LANDINGS["metrics"].table, _LANDINGS["metrics"].columns),
+        _table(metrics.GROUPS, metrics.GROUP_COLUMNS),
+        _view(f"{metrics.GROUPS}_mv", metrics.GROUPS, metrics.groups_select()),
+        *(
+            _view(f"otel_metrics_{kind}_mv", f"otel_metrics_{kind}", metrics.points_select(kind))
+            for kind in metrics.KINDS
+        ),
+        _view("batches_metrics_mv", "batches", metrics.ledger_select()),
     ]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
@@ -95,8 +96,33 @@ def logs(records: Iterable[Mapping[str, Any]], resource: Mapping[str, Any] | Non
     return request
 
 
+def metrics(
+    given: Iterable[Mapping[str, Any]], resource: Mapping[str, Any] | None = None
+) -> ExportMetricsServiceRequest:
+    """One request. Keys of a metric: name, kind (gauge, sum, histogram, exponential_histogram, summary), points; optional: unit,
+    temporality (1 delta, 2 cumulative; default 2), monotonic. A point is the fields of its message, but for `attributes`.
+    """
+    request = ExportMetricsServiceRequest()
+    group = request.resource_metrics.add()
+    group.resource.attributes.extend(key_values(DEFAULT_RESOURCE if resource is None else resource))
+    scope = group.scope_metrics.add()
+    scope.scope.name = "leewatch.testing"
+    for item in given:
+        metric = scope.metrics.add(name=item["name"], unit=item.get("unit", ""))
+        of_kind = getattr(metric, item["kind"])
+        of_kind.SetInParent()
+        if item["kind"] not in {"gauge", "summary"}:
+            of_kind.aggregation_temporality = item.get("temporality", 2)
+        if item["kind"] == "sum":
+            of_kind.is_monotonic = item.get("monotonic", False)
+        for point in item["points"]:
+            fields = {"time_unix_nano": time.time_ns(), **point}
+            of_kind.data_points.add(**{**fields, "attributes": key_values(point.get("attributes", {}))})
+    return request
+
+
 def batch_body(
-    requests: Sequence[ExportTraceServiceRequest | ExportLogsServiceRequest],
+    requests: Sequence[ExportTraceServiceRequest | ExportLogsServiceRequest | ExportMetricsServiceRequest],
     batch: str,
     project: str = "default",
     received_at: int | None = None,

@@ -1,5 +1,5 @@
 -- name: ledger
--- Spans (or log records) that the inserts of one segment stored, by batch: the names of its batches begin alike.
+-- Spans, log records or data points that the inserts of one segment stored, by batch: the names of its batches begin alike.
 SELECT batch, sum(spans) FROM batches
 WHERE signal = {signal:String} AND startsWith(batch, {batch:String}) GROUP BY batch;
 
@@ -11,6 +11,19 @@ SELECT TraceId, SpanId, 0, count() FROM otel_traces WHERE Batch = {batch:String}
 -- Log records of one batch in the raw table: ids, time in ns, and how often.
 SELECT TraceId, SpanId, toUnixTimestamp64Nano(Timestamp) AS at, count()
 FROM otel_logs WHERE Batch = {batch:String} GROUP BY TraceId, SpanId, at;
+
+-- name: present_metrics
+-- Data points of one batch in the raw tables: their positions, and how often.
+SELECT '', '', Position AS at, count()
+FROM
+(
+    SELECT Position FROM otel_metrics_gauge WHERE Batch = {batch:String}
+    UNION ALL SELECT Position FROM otel_metrics_sum WHERE Batch = {batch:String}
+    UNION ALL SELECT Position FROM otel_metrics_histogram WHERE Batch = {batch:String}
+    UNION ALL SELECT Position FROM otel_metrics_exponential_histogram WHERE Batch = {batch:String}
+    UNION ALL SELECT Position FROM otel_metrics_summary WHERE Batch = {batch:String}
+)
+GROUP BY at;
 
 -- name: dead_letters_of_batch
 -- What the database refused of one batch.

@@ -27,7 +27,7 @@ from leewatch.config import Settings
 from leewatch.storage.client import connect
 
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-METRICS = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+UNKNOWN = "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 DAY_NS = 86_400 * 10**9
 
@@ -48,7 +48,7 @@ def export(running: Installation, body: bytes, method: str = TRACES, **options: 
 
 def accounting(running: Installation) -> dict[str, Any]:
     answer: dict[str, Any] = httpx.get(f"{running.http_url}/accounting", trust_env=False).json()
-    for account in (answer, answer["logs"]):
+    for account in (answer, answer["logs"], answer["metrics"]):
         parts = sum(account[name] for name in ("stored", "duplicate", "rejected", "dead_lettered", "spooled"))
         assert account["received"] == parts
     return answer
@@ -118,7 +118,7 @@ def test_http_refusals_have_their_status(installation: Installation) -> None:
     assert post(installation, good, Content_Type="text/plain").status_code == 415
     assert post(installation, good, Content_Encoding="br").status_code == 415
     assert post(installation, gzip.compress(good)[:-20], Content_Encoding="gzip").status_code == 400
-    assert post(installation, b"", "/v1/metrics").status_code == 404
+    assert post(installation, b"", "/v1/profiles").status_code == 404
     assert post(installation, b"", "/v1/traces").status_code == 200
     bomb = gzip.compress(bytes(100 << 20))
     assert post(installation, bomb, Content_Encoding="gzip").status_code == 413
@@ -129,7 +129,7 @@ def test_http_refusals_have_their_status(installation: Installation) -> None:
 def test_grpc_refusals_have_their_code(installation: Installation) -> None:
     for body, method, options, code in (
         (b"\xff\xfe", TRACES, {}, grpc.StatusCode.INVALID_ARGUMENT),
-        (b"", METRICS, {}, grpc.StatusCode.UNIMPLEMENTED),
+        (b"", UNKNOWN, {}, grpc.StatusCode.UNIMPLEMENTED),
         (bytes(65 << 20), TRACES, {}, grpc.StatusCode.RESOURCE_EXHAUSTED),
         (bytes(100 << 20), TRACES, {"compression": grpc.Compression.Gzip}, grpc.StatusCode.RESOURCE_EXHAUSTED),
     ):

@@ -18,7 +18,6 @@ from collector import status
         (status.too_large("m"), 413, 8),
         (status.wrong_content_type("text/plain"), 415, 3),
         (status.wrong_encoding("br"), 415, 3),
-        (status.no_metrics(), 404, 12),
     ],
 )
 def test_what_is_not_retryable_carries_no_retry_hint(refusal: status.Refusal, http: int, code: int) -> None:

@@ -18,7 +18,7 @@ def test_objects_have_names_of_their_own_and_are_created_after_what_they_read() 
         assert sources <= set(names[:position]), item.name
 
 
-@pytest.mark.parametrize("signal", ["traces", "logs"])
+@pytest.mark.parametrize("signal", ["traces", "logs", "metrics"])
 def test_an_insert_is_synchronous_exactly_once_and_tells_set_from_unset(signal: str) -> None:
     settings = sql.ingest_settings(signal)
     assert settings["async_insert"] == "0"
