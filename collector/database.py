@@ -8,49 +8,21 @@ from typing import Any
 import httpx
 import orjson
 
+from collector.faults import Fault, of_answer, of_exchange
 from leewatch.config import Settings
 from leewatch.errors import NotRunningError
 from leewatch.storage.client import Address, address
-
-# ClickHouse's names and numbers: src/Common/ErrorCodes.cpp. These say that the data cannot be stored, now or later.
-DATA_FAULTS = frozenset(
-    {
-        6,  # CANNOT_PARSE_TEXT
-        26,  # CANNOT_PARSE_QUOTED_STRING
-        27,  # CANNOT_PARSE_INPUT_ASSERTION_FAILED
-        32,  # ATTEMPT_TO_READ_AFTER_EOF
-        33,  # CANNOT_READ_ALL_DATA
-        38,  # CANNOT_PARSE_DATE
-        41,  # CANNOT_PARSE_DATETIME
-        53,  # TYPE_MISMATCH
-        69,  # ARGUMENT_OUT_OF_BOUND
-        70,  # CANNOT_CONVERT_TYPE
-        72,  # CANNOT_PARSE_NUMBER
-        117,  # INCORRECT_DATA
-        128,  # TOO_LARGE_ARRAY_SIZE
-        131,  # TOO_LARGE_STRING_SIZE
-        153,  # ILLEGAL_DIVISION
-        190,  # SIZES_OF_ARRAYS_DONT_MATCH
-        321,  # VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
-        349,  # CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
-        395,  # FUNCTION_THROW_IF_VALUE_IS_NON_ZERO
-        407,  # DECIMAL_OVERFLOW
-        436,  # PROTOBUF_BAD_CAST
-        444,  # UNKNOWN_PROTOBUF_FORMAT
-        469,  # VIOLATED_CONSTRAINT
-    }
-)
 
 _NOT_LET_IN = frozenset({194, 516})  # REQUIRED_PASSWORD, AUTHENTICATION_FAILED
 
 
 class DatabaseError(Exception):
-    """The database did not do it. refused: these data cannot be stored; else the same call may succeed later."""
+    """The database did not do it. fault: what that says about the data. code: ClickHouse's, 0 without an answer."""
 
-    def __init__(self, message: str, code: int = 0) -> None:
+    def __init__(self, message: str, fault: Fault = Fault.UNAVAILABLE, code: int = 0) -> None:
         super().__init__(message)
         self.code = code
-        self.refused = code in DATA_FAULTS
+        self.fault = fault
 
 
 class Database:
@@ -90,13 +62,15 @@ class Database:
         except (httpx.HTTPError, NotRunningError) as error:
             self._watch(False)
             self._address = None  # a store that starts anew may have another token
-            raise DatabaseError(f"the database does not answer: {error or type(error).__name__}") from None
+            message = f"the database does not answer: {error or type(error).__name__}"
+            raise DatabaseError(message, of_exchange(error)) from None
         self._watch(True)
         code = response.headers.get("X-ClickHouse-Exception-Code", "0")
         if int(code) in _NOT_LET_IN:
             self._address = None  # the token may have been made anew
         if response.status_code != httpx.codes.OK or code != "0":
-            raise DatabaseError(" ".join(response.text.split())[:500], int(code))
+            text = " ".join(response.text.split())
+            raise DatabaseError(text[:500], of_answer(int(code), response.status_code, text), int(code))
         return response.content
 
     def _where(self) -> Address:

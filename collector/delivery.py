@@ -16,11 +16,16 @@ import orjson
 from collector import metrics as m
 from collector.batches import Batch, Message, batches, fresh_token, inserts, periods
 from collector.database import Database, DatabaseError
+from collector.faults import Fault
 from collector.pieces import Key, Piece, keys, missing, pieces
 from collector.segment import Outcome, Segment, Signal
 from collector.spool import Spool
 
 log = logging.getLogger(__name__)
+
+
+UNCLEAR_TRIES = 5
+"""Failures for an unclear reason after which it is taken to lie in the data; with the writer's backoff, some seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +52,13 @@ class Delivery:
         """Stores the segment and settles it. May be called again after a failure, with `clean` False.
 
         clean: no insert of this segment can have reached the database before. Returns whether it went through without
-        repair. Raises DatabaseError (not refused) when the database cannot do it now.
+        repair. Raises DatabaseError when the database cannot do it now, or refused it for a reason that may pass.
         """
         try:
             for token, messages in inserts(self._spool, segment):
                 self._insert(token, messages)
         except DatabaseError as error:
-            if not error.refused:
+            if not lies_in_the_data(error, segment):
                 raise
             self._metrics.add(m.INSERT_FAILURES, signal=self._signal, reason="refused")
             log.error("the database refused batch %s, looking for the culprit: %s", segment.token, error)
@@ -99,10 +104,10 @@ class Delivery:
             log.warning("batch %s lacks %d of %d, inserting them", batch.name, len(lacking), batch.accepted)
             self._metrics.add(m.REPAIRED, len(lacking), signal=self._signal)
             for group in periods(self._signal, lacking, batch.received_ns):
-                self._insert_or_bury(batch, group)
+                self._insert_or_bury(segment, batch, group)
             dead = self._dead(batch)
         for statement in self._statements.repairs[self._signal]:
-            self._repair(batch, statement)
+            self._repair(segment, batch, statement)
         stored = self._present(batch).total()
         if self._ledger(batch.name).get(batch.name, 0) != stored:
             self._correct_ledger(batch, stored)
@@ -116,13 +121,13 @@ class Delivery:
         rows = self._query("dead_letters_of_batch", batch.name)
         return sum((keys(self._signal, base64.b64decode(body), batch.received_ns) for (body,) in rows), Counter[Key]())
 
-    def _insert_or_bury(self, batch: Batch, group: Sequence[Piece]) -> None:
+    def _insert_or_bury(self, segment: Segment, batch: Batch, group: Sequence[Piece]) -> None:
         """Inserts the pieces; on a refusal halves them until the culprits stand alone, and buries those."""
         try:
             self._insert(fresh_token(batch.name, group), [Message.of(batch, [piece.body for piece in group])])
             return
         except DatabaseError as error:
-            if not error.refused:
+            if not lies_in_the_data(error, segment):
                 raise
             reason = str(error)
         # A refusal by a later view may leave the raw rows behind: those are stored and must not come again.
@@ -133,8 +138,8 @@ class Delivery:
             self._bury(batch, lacking[0], reason)
             return
         middle = len(lacking) // 2
-        self._insert_or_bury(batch, lacking[:middle])
-        self._insert_or_bury(batch, lacking[middle:])
+        self._insert_or_bury(segment, batch, lacking[:middle])
+        self._insert_or_bury(segment, batch, lacking[middle:])
 
     def _bury(self, batch: Batch, piece: Piece, reason: str) -> None:
         identity = fresh_token(batch.name, [piece])
@@ -150,11 +155,11 @@ class Delivery:
         settings = {"async_insert": 0, "insert_deduplication_token": identity}
         self._database.insert(self._statements.queries["insert_dead_letters"], orjson.dumps(row), settings)
 
-    def _repair(self, batch: Batch, statement: str) -> None:
+    def _repair(self, segment: Segment, batch: Batch, statement: str) -> None:
         try:
             self._database.execute(statement, {}, batch=batch.name)
         except DatabaseError as error:
-            if not error.refused:
+            if not lies_in_the_data(error, segment):
                 raise
             # The raw rows are safe, and the segment must not hold up those behind it.
             self._metrics.add(m.INSERT_FAILURES, signal=self._signal, reason="repair_refused")
@@ -165,3 +170,8 @@ class Delivery:
         self._database.execute(queries["clear_ledger"], {}, batch=batch.name, signal=self._signal)
         row = {"batch": batch.name, "signal": self._signal, "project": batch.project, "spans": stored}
         self._database.insert(queries["insert_ledger"], orjson.dumps(row), {"async_insert": 0})
+
+
+def lies_in_the_data(error: DatabaseError, segment: Segment) -> bool:
+    """Whether the culprits of this failure are to be sought among the spans. An unclear reason becomes one in the end."""
+    return error.fault is Fault.REFUSED or (error.fault is Fault.UNCLEAR and segment.unclear >= UNCLEAR_TRIES)

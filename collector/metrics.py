@@ -41,6 +41,9 @@ SPOOL_DISK_BYTES = Metric("leewatch_collector_spool_disk_bytes", "gauge", "Bytes
 SPOOL_LIMIT_BYTES = Metric(
     "leewatch_collector_spool_limit_bytes", "gauge", "Waiting bytes beyond which senders get 503"
 )
+SET_ASIDE = Metric(
+    "leewatch_collector_segments_set_aside", "gauge", "Segments that fail for an unclear reason and are tried again"
+)
 ACK_SECONDS = Metric("leewatch_collector_ack_seconds", "histogram", "Seconds from a whole request to its durable ack")
 INSERT_SECONDS = Metric("leewatch_collector_insert_seconds", "histogram", "Seconds of one insert, by signal")
 INSERT_FAILURES = Metric("leewatch_collector_insert_failures_total", "counter", "Failed inserts by signal and reason")
@@ -57,6 +60,7 @@ ALL = (
     SPOOL_BYTES,
     SPOOL_DISK_BYTES,
     SPOOL_LIMIT_BYTES,
+    SET_ASIDE,
     ACK_SECONDS,
     INSERT_SECONDS,
     INSERT_FAILURES,

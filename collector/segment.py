@@ -113,6 +113,8 @@ class Segment:
     """One segment as this process knows it. `token` is the dedup token of its insert.
 
     recovered: read at start, so an earlier process may have sent it to the database.
+    unclear: inserts of it that failed for a reason that may lie in its data. due: monotonic time before which it is
+    not to be tried again.
     """
 
     path: Path
@@ -122,6 +124,8 @@ class Segment:
     size: int = len(MAGIC)
     opened: float = 0.0
     recovered: bool = False
+    unclear: int = 0
+    due: float = 0.0
     settlement: Settlement | None = None
 
     @property

@@ -177,6 +177,7 @@ class Collector(Pages):
             registry.set(m.SPOOLED, totals.spooled, signal=name)
             registry.set(m.SPOOL_BYTES, spool.unsettled_bytes, signal=name)
             registry.set(m.SPOOL_DISK_BYTES, spool.disk_bytes, signal=name)
+            registry.set(m.SET_ASIDE, spool.segments_set_aside, signal=name)
         registry.set(m.SPOOL_LIMIT_BYTES, self._section.max_spool_mb << 20)
         registry.set(m.STORE_UP, self._store_up)
         return registry.render()

@@ -178,24 +178,33 @@ class Spool:
     def take(self, max_age: float, timeout: float) -> Segment | None:
         """The oldest segment that is due and that nobody took: full, or its first record older than max_age seconds.
 
-        It stays in the spool until `settle`. None when there is none within `timeout` seconds.
+        It stays in the spool until `settle`, or `set_aside` gives it back. None when there is none within `timeout`
+        seconds.
         """
         deadline = time.monotonic() + timeout
         while True:
             with self._state:
-                for segment in self._waiting:
-                    if segment.number not in self._taken:
+                now = time.monotonic()
+                free = [segment for segment in self._waiting if segment.number not in self._taken]
+                for segment in free:
+                    if segment.due <= now:
                         self._taken.add(segment.number)
                         return segment
                 due = self._open.opened + max_age if self._open is not None else float("inf")
-                now = time.monotonic()
                 if due > now:
                     if now >= deadline or (self._closing and self._open is None):
                         return None
-                    self._state.wait(min(due, deadline) - now)
+                    self._state.wait(min(due, deadline, *(segment.due for segment in free)) - now)
                     continue
             with self._writing:
                 self._seal()
+
+    def set_aside(self, segment: Segment, seconds: float) -> None:
+        """Gives a taken segment back, not to be taken again before so many seconds; those behind it go first."""
+        with self._state:
+            segment.due = time.monotonic() + seconds
+            self._taken.discard(segment.number)
+            self._state.notify_all()
 
     def payloads(self, segment: Segment, records: Sequence[Record] | None = None) -> Iterator[bytes]:
         """The bytes of each request, or of these; one is in memory at a time. Concatenated they are one OTLP request."""
@@ -354,6 +363,12 @@ class Spool:
         """Bytes of all segments, kept ones included."""
         with self._state:
             return sum(segment.size for segment in self._segments())
+
+    @property
+    def segments_set_aside(self) -> int:
+        """Segments whose insert failed for a reason that may lie in their data, and that wait to be tried again."""
+        with self._state:
+            return sum(segment.unclear > 0 for segment in self._waiting)
 
     @property
     def waiting_segments(self) -> int:

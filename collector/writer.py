@@ -11,6 +11,7 @@ from collections.abc import Callable
 from collector import metrics as m
 from collector.database import DatabaseError
 from collector.delivery import Delivery
+from collector.faults import Fault
 from collector.segment import Segment, Signal
 from collector.spool import Spool
 
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 FIRST_BACKOFF = 0.1
 LONGEST_BACKOFF = 5.0
+LONGEST_ASIDE = 60.0
+"""A segment that the database keeps failing on, for whatever reason, is tried at least so often, seconds."""
 PACE = 3.0
 LONGEST_AGE = 5.0
 """While inserts are slow, a segment fills for PACE times as long as the last one took, at most so many seconds:
@@ -84,18 +87,21 @@ class Writer:
         return max(self._flush_seconds, min(PACE * self._took_seconds, LONGEST_AGE))
 
     def _deliver(self, segment: Segment) -> None:
-        clean = not segment.recovered
+        clean = not segment.recovered and not segment.unclear
         failures = 0
         while not self._abandon.is_set():
             try:
                 started = time.perf_counter()
                 self._delivery.deliver(segment, clean)
                 self._took_seconds = time.perf_counter() - started
-                if failures:
-                    log.info("batch %s stored after %d failures", segment.token, failures)
+                if failures or segment.unclear:
+                    log.info("batch %s stored after %d failures", segment.token, failures + segment.unclear)
                 return
             except DatabaseError as error:
                 clean = False
+                if error.fault is not Fault.UNAVAILABLE:
+                    self._set_aside(segment, error)
+                    return
                 failures += 1
                 self._metrics.add(m.INSERT_FAILURES, signal=self.signal, reason="retryable")
                 if failures == 1 or failures % 20 == 0:
@@ -103,13 +109,21 @@ class Writer:
                 if self._stopping.is_set() and failures >= LAST_ATTEMPTS:
                     self._abandon.set()
                 self._wait(backoff(failures, self._rng))
-            except Exception:
+            except Exception as error:
                 # The boundary of this thread: whatever it is, the segment stays in the spool and is tried again.
-                clean = False
-                failures += 1
-                self._metrics.add(m.INSERT_FAILURES, signal=self.signal, reason="internal")
-                log.exception("batch %s could not be delivered, attempt %d", segment.token, failures)
-                self._wait(LONGEST_BACKOFF)
+                log.exception("batch %s could not be delivered", segment.token)
+                self._set_aside(segment, error)
+                return
+
+    def _set_aside(self, segment: Segment, error: Exception) -> None:
+        """Lets the segments behind it go first; a fault of this one segment holds up no other."""
+        segment.unclear += 1
+        seconds = backoff(segment.unclear, self._rng, LONGEST_ASIDE)
+        reason = "unclear" if isinstance(error, DatabaseError) else "internal"
+        self._metrics.add(m.INSERT_FAILURES, signal=self.signal, reason=reason)
+        text = "batch %s set aside for %.1f s after attempt %d, others go on: %s"
+        log.warning(text, segment.token, seconds, segment.unclear, error)
+        self._spool.set_aside(segment, seconds)
 
     def _wait(self, seconds: float) -> None:
         if self._stopping.is_set():
@@ -117,7 +131,6 @@ class Writer:
         self._abandon.wait(seconds)
 
 
-def backoff(failures: int, rng: random.Random) -> float:
-    """Seconds to wait after that many failures in a row: doubling to LONGEST_BACKOFF, with full jitter above half."""
-    longest = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(failures - 1, 10))
-    return float(longest * rng.uniform(0.5, 1.0))
+def backoff(failures: int, rng: random.Random, longest: float = LONGEST_BACKOFF) -> float:
+    """Seconds to wait after that many failures in a row: doubling to `longest`, with full jitter above half."""
+    return float(min(longest, FIRST_BACKOFF * 2 ** min(failures - 1, 10)) * rng.uniform(0.5, 1.0))

@@ -271,3 +271,23 @@ def test_segments_and_checkpoints_without_projects_belong_to_the_default_one(tmp
     spool = Spool(tmp_path, "traces", 1 << 20)
     assert spool.accounts() == {"default": Totals(received=8, stored=3, spooled=5)}
     spool.close()
+
+
+def test_a_segment_set_aside_lets_those_behind_it_go_first(tmp_path: Path, opened: list[Spool]) -> None:
+    spool = Spool(tmp_path, "traces", 1)
+    opened.append(spool)
+    for index in range(2):
+        spool.append(record(digest=index), b"x").result(5)
+    first = spool.take(0, 1)
+    assert first is not None
+    first.unclear = 1
+    spool.set_aside(first, 0.2)
+    assert spool.segments_set_aside == 1
+    second = spool.take(0, 0)
+    assert second is not None
+    assert second.number == first.number + 1
+    assert spool.take(0, 0) is None
+    assert spool.take(0, 5) is first
+    spool.settle(first, {"default": Outcome(1)})
+    assert spool.segments_set_aside == 0
+    assert spool.totals() == Totals(received=2, stored=1, spooled=1)
