@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from leewatch.semconv import messages
+from leewatch.semconv import anyvalue, messages
 
 MESSAGE_EVENTS = {
     "gen_ai.system.message": "system",
@@ -25,17 +25,28 @@ STEP_COLUMNS = (
 
 def texts_select(source: str, where: str = "") -> str:
     """Rows of the step: GenAI log records in `source` that carry a span context."""
-    event = "if(EventName != '', EventName, LogAttributes['event.name'])"
+    # Collectors that write to otel_logs themselves may have no place for the event's name: the attributes tell it then.
+    event = (
+        "multiIf(EventName != '', EventName, LogAttributes['event.name'] != '', LogAttributes['event.name'], "
+        "mapContains(LogAttributes, 'gen_ai.input.messages') OR mapContains(LogAttributes, 'gen_ai.output.messages'), "
+        f"'{DETAILS_EVENT}', '')"
+    )
+    keys = ("gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions", "gen_ai.tool.definitions")
+    given = f"arrayMap(t -> {anyvalue.plain('t')}, [{', '.join(_attribute(key) for key in keys)}])"
     role = f"transform(event, {messages.quoted(list(MESSAGE_EVENTS))}, {messages.quoted(list(MESSAGE_EVENTS.values()))}, 'assistant')"
     names = messages.quoted([*MESSAGE_EVENTS, CHOICE_EVENT, DETAILS_EVENT])[1:-1]
     condition = f" AND {where}" if where else ""
-    return f"""SELECT Project, Timestamp, TraceId, SpanId, {event} AS event,
-    [LogAttributes['gen_ai.input.messages'], LogAttributes['gen_ai.output.messages'], if(event = '{DETAILS_EVENT}', '', {_single_body()})]
-        AS texts,
+    return f"""WITH {anyvalue.plain("Body")} AS body, {given} AS given
+SELECT Project, Timestamp, TraceId, SpanId, {event} AS event,
+    [given[1], given[2], if(event = '{DETAILS_EVENT}', '', {_single_body()})] AS texts,
     ['user', 'assistant', {role}] AS roles,
-    LogAttributes['gen_ai.system_instructions'] AS system,
-    LogAttributes['gen_ai.tool.definitions'] AS tools
+    given[3] AS system,
+    given[4] AS tools
 FROM {source} WHERE TraceId NOT IN ('', '{"0" * 32}') AND SpanId NOT IN ('', '{"0" * 16}') AND {event} IN ({names}){condition}"""
+
+
+def _attribute(key: str) -> str:
+    return f"LogAttributes['{key}']"
 
 
 def content_select() -> str:
@@ -62,13 +73,13 @@ FROM (
 def _single_body() -> str:
     """SQL: raw message of the record's body; a choice's message gets its index, finish reason and outer tool calls."""
     return (
-        "multiIf(NOT startsWith(Body, '{'), Body, event = 'gen_ai.choice', "
-        "concat('[{\"finish_reason\":', if(JSONExtractRaw(Body, 'finish_reason') = '', 'null', JSONExtractRaw(Body, 'finish_reason')), "
-        "',\"role\":', if(JSONExtractRaw(Body, 'message', 'role') = '', 'null', JSONExtractRaw(Body, 'message', 'role')), "
-        "',\"content\":', if(JSONExtractRaw(Body, 'message', 'content') = '', 'null', JSONExtractRaw(Body, 'message', 'content')), "
-        "',\"tool_calls\":', multiIf(JSONExtractRaw(Body, 'message', 'tool_calls') != '', JSONExtractRaw(Body, 'message', 'tool_calls'), "
-        "JSONExtractRaw(Body, 'tool_calls') != '', JSONExtractRaw(Body, 'tool_calls'), '[]'), "
-        "',\"id\":\"', toString(JSONExtractUInt(Body, 'index')), '\"}]'), concat('[', Body, ']'))"
+        "multiIf(NOT startsWith(body, '{'), body, event = 'gen_ai.choice', "
+        "concat('[{\"finish_reason\":', if(JSONExtractRaw(body, 'finish_reason') = '', 'null', JSONExtractRaw(body, 'finish_reason')), "
+        "',\"role\":', if(JSONExtractRaw(body, 'message', 'role') = '', 'null', JSONExtractRaw(body, 'message', 'role')), "
+        "',\"content\":', if(JSONExtractRaw(body, 'message', 'content') = '', 'null', JSONExtractRaw(body, 'message', 'content')), "
+        "',\"tool_calls\":', multiIf(JSONExtractRaw(body, 'message', 'tool_calls') != '', JSONExtractRaw(body, 'message', 'tool_calls'), "
+        "JSONExtractRaw(body, 'tool_calls') != '', JSONExtractRaw(body, 'tool_calls'), '[]'), "
+        "',\"id\":\"', toString(JSONExtractUInt(body, 'index')), '\"}]'), concat('[', body, ']'))"
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leewatch.semconv import indexed, messages
+from leewatch.semconv import anyvalue, indexed, messages
 from leewatch.semconv.columns import COLUMNS
 from leewatch.semconv.kinds import (
     KIND_RULES,
@@ -174,7 +174,7 @@ def steps(part: int = EVERYTHING) -> tuple[Step, ...]:
                 (
                     "fields",
                     "Map(UInt8, String)",
-                    f"CAST((arrayMap(p -> toUInt8(intDiv(p.1, {STEP})), pairs), arrayMap(p -> p.2, pairs)), 'Map(UInt8, String)')",
+                    f"CAST((arrayMap(p -> toUInt8(intDiv(p.1, {STEP})), pairs), arrayMap(p -> {anyvalue.plain('p.2')}, pairs)), 'Map(UInt8, String)')",
                 ),
             ),
             base,

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from leewatch.storage.embedded import native
 from leewatch.storage.embedded.faults import BAD_ARGUMENTS, QueryError, from_engine
 from leewatch.storage.embedded.statement import Insert, Statement
 from leewatch.storage.lexer import quote, quote_name
@@ -39,7 +40,7 @@ _NOT_STREAMED = "Streaming query is not supported"
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one request asks for. `insert` with `data` (a file), or `statement`."""
+    """What one request asks for. `insert` with `data` (a file), or `statement`. protocol: version of Native blocks."""
 
     statement: Statement
     database: str
@@ -49,6 +50,7 @@ class Work:
     insert: Insert | None = None
     data: Path | None = None
     session: str = ""
+    protocol: int = 0
 
 
 @dataclass(slots=True)
@@ -222,7 +224,7 @@ class Job:
             if self._file is not None:
                 return self._file.read(_FILE_CHUNK) or None
             result, self._result = self._result, None
-            return (result.bytes() or None) if result is not None else None
+            return (self._laid_out(result) or None) if result is not None else None
 
     def _fetch(self) -> bytes | None:
         try:
@@ -238,7 +240,12 @@ class Job:
             return None
         self.counters.read_rows += rows
         self.counters.read_bytes += piece.bytes_read()
-        return bytes(piece.bytes())
+        return self._laid_out(piece)
+
+    def _laid_out(self, result: Any) -> bytes:
+        data = bytes(result.bytes())
+        work = self._work
+        return native.for_version(data, work.protocol) if work.protocol and work.format == "Native" else data
 
     def _unstreamed(self) -> bytes | None:
         """A statement that looked like a SELECT but is none that the engine streams."""
@@ -247,7 +254,7 @@ class Job:
         except RuntimeError as error:
             raise from_engine(error) from None
         result, self._result = self._result, None
-        return result.bytes() or None
+        return self._laid_out(result) or None
 
     def kill(self) -> None:
         """Makes a running `begin` or `step` end early."""

@@ -25,16 +25,19 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from leewatch.storage.embedded.access import Access
+from leewatch.storage.embedded.blocks import BlockCompressor
 from leewatch.storage.embedded.codecs import Compressor, choose, compressor
 from leewatch.storage.embedded.engine import Engine, Job
 from leewatch.storage.embedded.faults import TOO_MANY_QUERIES, QueryError
-from leewatch.storage.embedded.request import Asked, data_file, understand
+from leewatch.storage.embedded.request import Asked, data_file, flag, understand
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_OPEN_QUERIES = 100
 WHOLE_BYTES = 32 * 1024 * 1024
+DRAINED_BYTES = 32 * 1024 * 1024
+DRAIN_SECONDS = 3.0
 _TYPES = {
     "TabSeparated": "text/tab-separated-values; charset=UTF-8",
     "TSV": "text/tab-separated-values; charset=UTF-8",
@@ -44,6 +47,27 @@ _TYPES = {
     "JSONEachRow": "application/x-ndjson; charset=UTF-8",
     "Native": "application/octet-stream",
 }
+
+
+class _Body:
+    """The request's messages, and whether its body has come to an end."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.ended = False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self.ended = self.ended or message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+    async def drain(self) -> None:
+        """Reads what is left, within limits: a client that still sends would not see the answer that refuses it."""
+        left = DRAINED_BYTES
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while not self.ended and left > 0:
+                    left -= len((await self()).get("body", b""))
 
 
 class _GoneError(Exception):
@@ -63,7 +87,8 @@ class QueryEndpoint:
         self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
+        body = _Body(receive)
+        request = Request(scope, body)
         query_id = request.query_params.get("query_id") or str(uuid.uuid4())
         answer = Answer(send, query_id, self._engine)
         target = data_file(self._engine.scratch_file(), self._data)
@@ -73,10 +98,12 @@ class QueryEndpoint:
                 raise QueryError(TOO_MANY_QUERIES, "Too many open queries", "TOO_MANY_SIMULTANEOUS_QUERIES")
             self._access.check_origin(request.headers)
             self._access.check_user(request.headers, request.query_params)
+            answer.blocks = flag(request.query_params.get("compress"))
             asked = await understand(request, self._database, query_id, target)
             target.close()
-            await self._run(asked, receive, answer)
+            await self._run(asked, body, answer)
         except QueryError as error:
+            await body.drain()
             await answer.fail(error)
         except _GoneError:
             log.info("query %s: the client went away, stopped", query_id)
@@ -126,7 +153,10 @@ class QueryEndpoint:
 
 
 class Answer:
-    """One HTTP response. Headers leave with the first piece, or with the last when the whole was asked for."""
+    """One HTTP response. Headers leave with the first piece, or with the last when the whole was asked for.
+
+    blocks: the body, an error's text too, is ClickHouse's compressed blocks, as clients of `compress=1` expect it.
+    """
 
     def __init__(self, send: Send, query_id: str, engine: Engine) -> None:
         self._send = send
@@ -138,6 +168,8 @@ class Answer:
         self._job: Job | None = None
         self._compressor: Compressor | None = None
         self._coding = ""
+        self._blocks = BlockCompressor()
+        self.blocks = False
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._sent = False
@@ -150,13 +182,17 @@ class Answer:
 
     async def add(self, piece: bytes) -> None:
         """Sends a piece of the result, or holds it while the whole was asked for and fits into 32 MB."""
-        if self._compressor is not None:
-            piece = self._compressor.compress(piece)
+        piece = self._encoded(piece)
         self._held.append(piece)
         self._held_bytes += len(piece)
         whole = self._asked is not None and self._asked.whole
         if not whole or self._held_bytes > WHOLE_BYTES:
             await self._flush(more=True)
+
+    def _encoded(self, piece: bytes) -> bytes:
+        if self.blocks:
+            piece = self._blocks.compress(piece)
+        return piece if self._compressor is None else self._compressor.compress(piece)
 
     async def end(self) -> None:
         """Sends what is left."""
@@ -174,14 +210,13 @@ class Answer:
             if error.status == 401:
                 headers["www-authenticate"] = 'Basic realm="ClickHouse"'
             await self._send(_start(error.status, headers))
-            await self._send({"type": "http.response.body", "body": text.encode()})
+            body = self._blocks.compress(text.encode()) if self.blocks else text.encode()
+            await self._send({"type": "http.response.body", "body": body})
             return
         block = (
             f"\r\n__exception__\r\n{self._tag}\r\n{text}{len(text.encode())} {self._tag}\r\n__exception__\r\n".encode()
         )
-        if self._compressor is not None:
-            block = self._compressor.compress(block) + self._compressor.flush()
-        self._held = [block]
+        self._held = [self._encoded(block) + (self._compressor.flush() if self._compressor else b"")]
         await self._flush(more=False)
 
     async def _flush(self, more: bool) -> None:

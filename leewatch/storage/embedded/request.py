@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from pathlib import Path
 from starlette.requests import Request
 
 from leewatch.storage.embedded import guard
-from leewatch.storage.embedded.body import DataFile, read
+from leewatch.storage.embedded.blocks import BlockDecoder
+from leewatch.storage.embedded.body import HEAD_BYTES, DataFile, read
 from leewatch.storage.embedded.codecs import Decoder
 from leewatch.storage.embedded.engine import Work
 from leewatch.storage.embedded.faults import BAD_ARGUMENTS, SYNTAX_ERROR, QueryError
@@ -36,6 +38,8 @@ TRANSPORT = {
     ),
     *("http_write_exception_in_output_format", "http_response_buffer_size", "add_http_cors_header"),
 }
+# An insert is answered once its rows are stored, which is more than a client can ask for by these.
+_ASYNCHRONOUS = {"async_insert", "wait_for_async_insert", "wait_for_async_insert_timeout"}
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _NO_STATEMENT = Statement("", rows=False, select=False, format="", into_at=0, plain=False)
 
@@ -63,7 +67,7 @@ def split_parameters(pairs: Mapping[str, str]) -> tuple[dict[str, str], dict[str
     for name, value in pairs.items():
         if name.startswith("param_"):
             parameters[name.removeprefix("param_")] = value
-        elif name not in TRANSPORT:
+        elif name not in TRANSPORT and name not in _ASYNCHRONOUS:
             if not _SETTING.fullmatch(name):
                 raise QueryError(
                     115, f"Setting {name!r} is neither a builtin setting nor a parameter", "UNKNOWN_SETTING"
@@ -79,17 +83,12 @@ async def understand(request: Request, database: str, query_id: str, target: Dat
     """
     url = dict(request.query_params)
     headers = request.headers
-    if flag(url.get("decompress")) or flag(url.get("compress")):
-        raise QueryError(
-            48,
-            "compress=1 and decompress=1 are not served: use Content-Encoding and Accept-Encoding",
-            "NOT_IMPLEMENTED",
-        )
     if headers.get("content-type", "").startswith("multipart/form-data"):
         form, chunks = await _form(request), _nothing()
         url.update(form)
     else:
         chunks = _plain(request.stream(), Decoder(headers.get("content-encoding", "")))
+        chunks = _plain(chunks, BlockDecoder()) if flag(url.get("decompress")) else chunks
     settings, parameters = split_parameters(url)
     text, insert = await read(chunks, url.get("query", ""), target)
     guard.check(f"{insert.head} {insert.tail}" if insert else text)
@@ -110,6 +109,7 @@ async def understand(request: Request, database: str, query_id: str, target: Dat
         insert,
         target.path if insert else None,
         url.get("session_id", ""),
+        _protocol(url.get("client_protocol_version", "")),
     )
     accept = headers.get("accept-encoding", "") if flag(url.get("enable_http_compression")) else ""
     return Asked(work, chosen if statement.rows else "", query_id, accept, flag(url.get("wait_end_of_query")))
@@ -130,9 +130,18 @@ async def _form(request: Request) -> dict[str, str]:
     return found
 
 
-async def _plain(chunks: AsyncIterator[bytes], decoder: Decoder) -> AsyncIterator[bytes]:
+def _protocol(text: str) -> int:
+    if text and not text.isdecimal():
+        raise QueryError(BAD_ARGUMENTS, f"client_protocol_version must be a number, got {text!r}", "BAD_ARGUMENTS")
+    return int(text or 0)
+
+
+async def _plain(chunks: AsyncIterator[bytes], decoder: Decoder | BlockDecoder) -> AsyncIterator[bytes]:
     async for chunk in chunks:
-        plain = decoder.decode(chunk)
+        if len(chunk) > HEAD_BYTES:
+            plain = await asyncio.to_thread(decoder.decode, chunk)
+        else:
+            plain = decoder.decode(chunk)
         if plain:
             yield plain
     decoder.finish()

@@ -208,7 +208,6 @@ def test_unknown_settings_and_codings_are_named(http: httpx.Client) -> None:
     assert (setting.status_code, "no_such_setting" in setting.text) == (404, True)
     coding = http.post("/", content=b"SELECT 1", headers={"content-encoding": "snappy"})
     assert "snappy" in coding.text
-    assert http.get("/", params={"query": "SELECT 1", "compress": "1"}).status_code == 501
 
 
 def test_every_way_to_send_credentials_works(http: httpx.Client, database: Settings) -> None:
