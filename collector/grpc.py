@@ -9,10 +9,11 @@ import grpc
 import grpc.aio
 
 from collector import answers, status
+from collector.auth import Gate, credential, credentials_of
 from collector.body import CorruptError, TooLargeError, decompressed
 from collector.intake import Intake
+from collector.listening import why_not
 from collector.segment import Signal
-from leewatch.errors import PortInUseError
 
 SERVICES: dict[Signal, str] = {
     "traces": "opentelemetry.proto.collector.trace.v1.TraceService",
@@ -24,8 +25,8 @@ _INLINE_BYTES = 1 << 16
 """Bodies up to this size are decompressed on the event loop; larger ones would make other senders wait."""
 
 
-async def listen(intake: Intake, host: str, port: int) -> tuple[grpc.aio.Server, int]:
-    """A started server and the port it listens on. Raises PortInUseError."""
+async def listen(intake: Intake, gate: Gate, host: str, port: int) -> tuple[grpc.aio.Server, int]:
+    """A started server and the port it listens on. Raises PortInUseError, InputError."""
     server = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", intake.max_request_bytes),
@@ -35,23 +36,28 @@ async def listen(intake: Intake, host: str, port: int) -> tuple[grpc.aio.Server,
             ("grpc.per_message_decompression", 0),
         ]
     )
-    server.add_generic_rpc_handlers(tuple(_handler(intake, signal) for signal in SERVICES))
+    server.add_generic_rpc_handlers(tuple(_handler(intake, gate, signal) for signal in SERVICES))
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         bound = server.add_insecure_port(address)
     except RuntimeError:
         bound = 0
     if not bound:
-        raise PortInUseError(host, port, "collector.grpc_port")
+        raise why_not(host, port, "collector.grpc_port")
     await server.start()
     return server, bound
 
 
-def _handler(intake: Intake, signal: Signal) -> grpc.GenericRpcHandler:
+def _handler(intake: Intake, gate: Gate, signal: Signal) -> grpc.GenericRpcHandler:
     async def export(body: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
         try:
-            plain = await _plain(intake, signal, body)
-            accepted = await intake.take(signal, plain, "grpc")
+            try:
+                project = await gate.project(credential(credentials_of(context.invocation_metadata())))
+                plain = await _plain(intake, body)
+            except status.Refusal as refusal:
+                intake.count_refusal(signal, "grpc", refusal)
+                raise
+            accepted = await intake.take(signal, plain, "grpc", project)
         except status.Refusal as refusal:
             await _abort(context, refusal)
             raise
@@ -60,17 +66,15 @@ def _handler(intake: Intake, signal: Signal) -> grpc.GenericRpcHandler:
     return _service(SERVICES[signal], export)
 
 
-async def _plain(intake: Intake, signal: Signal, body: bytes) -> bytes:
+async def _plain(intake: Intake, body: bytes) -> bytes:
     try:
         if len(body) <= _INLINE_BYTES:
             return decompressed(body, intake.max_request_bytes)
         return await asyncio.to_thread(decompressed, body, intake.max_request_bytes)
     except TooLargeError as error:
-        refusal = status.too_large(str(error))
+        raise status.too_large(str(error)) from None
     except CorruptError as error:
-        refusal = status.malformed(str(error))
-    intake.count_refusal(signal, "grpc", refusal)
-    raise refusal
+        raise status.malformed(str(error)) from None
 
 
 def _service(name: str, export: Any) -> grpc.GenericRpcHandler:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import socket
 from collections.abc import Awaitable, Callable
 
 import orjson
@@ -14,15 +12,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from collector import answers, otlp_json, status
+from collector.auth import Gate, credential
 from collector.body import CorruptError, TooLargeError, reader
 from collector.intake import Intake
+from collector.listening import LOOPBACK
 from collector.metrics import CONTENT_TYPE
 from collector.segment import Signal
 from collector.validate import MalformedError
-from leewatch.errors import InputError, PortInUseError
 
 Handler = Callable[[Request], Awaitable[Response]]
-BACKLOG = 1024
 
 
 class Pages:
@@ -32,14 +30,15 @@ class Pages:
         """Whether requests are taken, and details."""
         raise NotImplementedError
 
-    def accounting(self) -> dict[str, object]:
+    def accounting(self, project: str | None) -> dict[str, object]:
+        """The account of one project, or of all together and each."""
         raise NotImplementedError
 
     def metrics(self) -> str:
         raise NotImplementedError
 
 
-def application(intake: Intake, pages: Pages) -> Starlette:
+def application(intake: Intake, gate: Gate, pages: Pages) -> Starlette:
     """The ASGI application."""
 
     async def healthz(_: Request) -> Response:
@@ -49,17 +48,25 @@ def application(intake: Intake, pages: Pages) -> Starlette:
         ready, details = pages.ready()
         return Response(orjson.dumps({"ready": ready, **details}), 200 if ready else 503, media_type=status.JSON)
 
-    async def accounting(_: Request) -> Response:
-        return Response(orjson.dumps(pages.accounting()), media_type=status.JSON)
+    async def accounting(request: Request) -> Response:
+        try:
+            project = await _onlooker(gate, request)
+        except status.Refusal as refusal:
+            return _response(status.to_http(refusal, status.JSON))
+        return Response(orjson.dumps(pages.accounting(project)), media_type=status.JSON)
 
-    async def metrics(_: Request) -> Response:
+    async def metrics(request: Request) -> Response:
+        try:
+            await _onlooker(gate, request)
+        except status.Refusal as refusal:
+            return _response(status.to_http(refusal, status.JSON))
         return Response(pages.metrics(), headers={"Content-Type": CONTENT_TYPE})
 
     return Starlette(
         routes=[
-            Route("/v1/traces", _export(intake, "traces"), methods=["POST"]),
-            Route("/v1/logs", _export(intake, "logs"), methods=["POST"]),
-            Route("/v1/metrics", _export(intake, "metrics"), methods=["POST"]),
+            Route("/v1/traces", _export(intake, gate, "traces"), methods=["POST"]),
+            Route("/v1/logs", _export(intake, gate, "logs"), methods=["POST"]),
+            Route("/v1/metrics", _export(intake, gate, "metrics"), methods=["POST"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/accounting", accounting),
@@ -68,16 +75,17 @@ def application(intake: Intake, pages: Pages) -> Starlette:
     )
 
 
-def _export(intake: Intake, signal: Signal) -> Handler:
+def _export(intake: Intake, gate: Gate, signal: Signal) -> Handler:
     async def export(request: Request) -> Response:
         content_type = _content_type(request)
         try:
+            project = await gate.project(credential(request.headers))
             body = await _body(intake, signal, request, content_type)
         except status.Refusal as refusal:
             intake.count_refusal(signal, "http", refusal)
             return _response(status.to_http(refusal, content_type))
         try:
-            accepted = await intake.take(signal, body, "http")
+            accepted = await intake.take(signal, body, "http", project)
         except status.Refusal as refusal:
             return _response(status.to_http(refusal, content_type))
         message = answers.message(signal, accepted)
@@ -86,6 +94,20 @@ def _export(intake: Intake, signal: Signal) -> Handler:
         return Response(message.SerializeToString(), media_type=status.PROTOBUF)
 
     return export
+
+
+async def _onlooker(gate: Gate, request: Request) -> str | None:
+    """Whose figures may be shown: None for all of them. Raises Refusal.
+
+    Where keys are required, figures are for this machine and, each project's own, for holders of its key. What a proxy on
+    this machine passes on comes from elsewhere.
+    """
+    key = credential(request.headers)
+    here = request.client is not None and request.client.host in LOOPBACK
+    forwarded = any(name in request.headers for name in ("forwarded", "x-forwarded-for"))
+    if key is None and (not gate.required or (here and not forwarded)):
+        return None
+    return await gate.project(key)
 
 
 def _content_type(request: Request) -> str:
@@ -117,23 +139,3 @@ async def _body(intake: Intake, signal: Signal, request: Request, content_type: 
 
 def _response(answer: status.Answer) -> Response:
     return Response(answer.body, answer.status, headers={"Content-Type": answer.content_type, **dict(answer.headers)})
-
-
-def bound_socket(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises PortInUseError, InputError for an address that is not ours to listen on."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((host, port))
-    except OSError as error:
-        sock.close()
-        if error.errno == errno.EADDRINUSE:
-            raise PortInUseError(host, port, "collector.http_port") from None
-        raise InputError(
-            f"cannot listen on {host}:{port}: {error.strerror}. Set collector.host to an address of this machine and "
-            "collector.http_port to a port from 1024 up."
-        ) from None
-    sock.listen(BACKLOG)
-    sock.setblocking(False)
-    return sock

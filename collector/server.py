@@ -16,17 +16,20 @@ import uvicorn
 
 from collector import metrics as m
 from collector.accounting import Totals, total
+from collector.auth import Gate
 from collector.database import Database
 from collector.delivery import Delivery
 from collector.durable import lock_directory
 from collector.grpc import listen
-from collector.http import Pages, application, bound_socket
+from collector.http import Pages, application
 from collector.intake import Intake
+from collector.keyring import KeyringFile
+from collector.listening import LOOPBACK, bound_socket
 from collector.segment import SIGNALS, Signal
 from collector.spool import Spool
 from collector.statements import statements
 from collector.writer import Writer
-from leewatch.config import Settings
+from leewatch.config import CollectorSection, Settings
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,7 @@ DRAIN_SECONDS = 5.0
 FULL_SEGMENTS_ONLY = (float("inf"),)
 """Writers that join in under load, one each: an insert keeps about one core of the database busy."""
 INSERT_TIMEOUT = httpx.Timeout(120.0, connect=2.0)
+KEYS_TIMEOUT = httpx.Timeout(5.0, connect=1.0)
 
 
 def run(settings: Settings) -> None:
@@ -68,6 +72,9 @@ class Collector(Pages):
             name: Spool(directory / name, name, self._section.flush_mb << 20) for name in SIGNALS
         }
         self.intake = Intake(self._section, self.spools, self.metrics_registry)
+        keys_client = httpx.Client(timeout=KEYS_TIMEOUT, trust_env=False)
+        self.keyrings = KeyringFile(settings.data, Database(settings, keys_client, self._watch_store))
+        self.gate = Gate(self._section.require_api_key, self.keyrings)
         sql = statements()
         self._writers = [
             Writer(
@@ -109,15 +116,15 @@ class Collector(Pages):
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop.set)
         section = self._section
-        sock = bound_socket(section.host, section.http_port)
+        sock = bound_socket(section.host, section.http_port, "collector.http_port")
         try:
-            grpc_server, _ = await listen(self.intake, section.host, section.grpc_port)
+            grpc_server, _ = await listen(self.intake, self.gate, section.host, section.grpc_port)
         except BaseException:
             sock.close()
             raise
         http_server = _Uvicorn(
             uvicorn.Config(
-                application(self.intake, self),
+                application(self.intake, self.gate, self),
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
@@ -125,9 +132,11 @@ class Collector(Pages):
             )
         )
         serving = asyncio.create_task(http_server.serve(sockets=[sock]))
+        self.keyrings.start()
         for writer in self._writers:
             writer.start()
         self._listening = True
+        warn_of_open_doors(section)
         log.info(
             "OTLP/gRPC on %s:%d, OTLP/HTTP on %s:%d", section.host, section.grpc_port, section.host, section.http_port
         )
@@ -140,6 +149,7 @@ class Collector(Pages):
 
     def close(self) -> None:
         """Ends what the constructor started; requests that were acked are durable, whatever is left undelivered."""
+        self.keyrings.stop()
         for spool in self.spools.values():
             spool.close()
         deadline = time.monotonic() + DRAIN_SECONDS
@@ -157,14 +167,16 @@ class Collector(Pages):
         details["store"] = "up" if self._store_up else "down or not needed yet; requests are spooled"
         return self._listening and writable, details
 
-    def accounting(self) -> dict[str, object]:
+    def accounting(self, project: str | None) -> dict[str, object]:
         accounts = self.intake.accounts()
-        projects = sorted({project for of_signal in accounts.values() for project in of_signal})
+        if project is not None:
+            return _account({name: of_signal.get(project, Totals()) for name, of_signal in accounts.items()})
+        projects = sorted({known for of_signal in accounts.values() for known in of_signal})
         return {
             **_account({name: total(of_signal) for name, of_signal in accounts.items()}),
             "projects": {
-                project: _account({name: of_signal.get(project, Totals()) for name, of_signal in accounts.items()})
-                for project in projects
+                known: _account({name: of_signal.get(known, Totals()) for name, of_signal in accounts.items()})
+                for known in projects
             },
         }
 
@@ -181,6 +193,18 @@ class Collector(Pages):
         registry.set(m.SPOOL_LIMIT_BYTES, self._section.max_spool_mb << 20)
         registry.set(m.STORE_UP, self._store_up)
         return registry.render()
+
+
+def warn_of_open_doors(section: CollectorSection) -> None:
+    """Says so when others than this machine may send without saying who they are."""
+    if section.host in LOOPBACK or section.require_api_key:
+        return
+    log.warning(
+        "the collector listens on %s and takes data from anyone who reaches it: no API key is required. Set "
+        "collector.require_api_key: true (LEEWATCH_COLLECTOR__REQUIRE_API_KEY=true) and make keys with "
+        "`leewatch projects create NAME`",
+        section.host,
+    )
 
 
 def _account(totals: Mapping[Signal, Totals]) -> dict[str, object]:

@@ -20,7 +20,9 @@ RESOURCE_EXHAUSTED = 8
 UNIMPLEMENTED = 12
 INTERNAL = 13
 UNAVAILABLE = 14
+UNAUTHENTICATED = 16
 
+HTTP_UNAUTHORIZED = 401
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 
@@ -66,6 +68,11 @@ def wrong_encoding(got: str) -> Refusal:
     )
 
 
+def unauthenticated(message: str) -> Refusal:
+    """401 / UNAUTHENTICATED, not retryable: the same key will not be let in later ("Failures")."""
+    return Refusal(401, UNAUTHENTICATED, f"{message}; send `x-api-key: KEY`, made by `leewatch projects create NAME`")
+
+
 def unavailable(message: str, retry_after: int) -> Refusal:
     """503 with Retry-After / UNAVAILABLE with RetryInfo: the sender keeps its data ("Throttling")."""
     return Refusal(503, UNAVAILABLE, message, retry_after)
@@ -84,7 +91,11 @@ class Answer:
 def to_http(refusal: Refusal, content_type: str) -> Answer:
     """The refusal in the content type of the request (protobuf when that was unknown)."""
     status = refusal.as_status()
-    headers = (("Retry-After", str(refusal.retry_after)),) if refusal.retry_after else ()
+    headers: tuple[tuple[str, str], ...] = ()
+    if refusal.retry_after:
+        headers = (("Retry-After", str(refusal.retry_after)),)
+    elif refusal.http == HTTP_UNAUTHORIZED:
+        headers = (("WWW-Authenticate", 'Bearer realm="leewatch"'),)  # RFC 9110, section 11.6.1
     if content_type == JSON:
         return Answer(refusal.http, JSON, MessageToJson(status, indent=None).encode(), headers)
     return Answer(refusal.http, PROTOBUF, status.SerializeToString(), headers)

@@ -74,6 +74,9 @@ class CollectorSection(Section):
     host: str = Key("127.0.0.1", description="address to listen on")
     grpc_port: Port = Key(4317, description="port of OTLP/gRPC")
     http_port: Port = Key(4318, description="port of OTLP/HTTP, /healthz, /readyz and /metrics")
+    require_api_key: bool = Key(
+        False, description="refuse requests without an API key; false: those belong to project `default`"
+    )
     max_request_mb: int = Key(64, ge=1, le=1024, description="largest request, also after decompression, MB")
     max_spool_mb: int = Key(2048, ge=16, description="spooled bytes beyond which requests are refused with 503, MB")
     keep_seconds: int = Key(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,8 @@ from typing import Annotated, Any
 import httpx
 import orjson
 import typer
+from opentelemetry.sdk.environment_variables import OTEL_EXPORTER_OTLP_HEADERS
+from opentelemetry.util.re import parse_env_headers
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -41,7 +44,10 @@ def replay(
         str, typer.Option(help="Time of the first row without ts: ISO time or age such as 2d; default now.")
     ] = "",
 ) -> None:
-    """Send rows as OTLP spans. Rows with `ts` keep their ids when the same file is sent again."""
+    """Send rows as OTLP spans. Rows with `ts` keep their ids when the same file is sent again.
+
+    OTEL_EXPORTER_OTLP_HEADERS adds headers, e.g. x-api-key=KEY.
+    """
     settings = config.load()
     url = endpoint or f"http://{settings.collector.host}:{settings.collector.http_port}"
     rows = list(_rows(files))
@@ -53,7 +59,7 @@ def replay(
     rejected, began = 0, time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
-        httpx.Client(timeout=60) as client,
+        httpx.Client(timeout=60, headers=parse_env_headers(os.environ.get(OTEL_EXPORTER_OTLP_HEADERS, ""))) as client,
         Progress(*columns, transient=True, console=Console(stderr=True)) as progress,
     ):
         task = progress.add_task(f"sending to {url}", total=len(rows))

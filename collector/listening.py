@@ -1,0 +1,47 @@
+"""Where the collector listens, and why it cannot."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from leewatch.errors import InputError, LeewatchError, PortInUseError
+
+BACKLOG = 1024
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def bound_socket(host: str, port: int, key: str) -> socket.socket:
+    """A listening socket. key: setting that holds the port.
+
+    Raises PortInUseError, InputError for an address that is not ours to listen on.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise _fault(error, host, port, key) from None
+    sock.listen(BACKLOG)
+    sock.setblocking(False)
+    return sock
+
+
+def why_not(host: str, port: int, key: str) -> LeewatchError:
+    """What keeps others from listening there, found out by trying: gRPC does not tell."""
+    try:
+        bound_socket(host, port, key).close()
+    except LeewatchError as error:
+        return error
+    return InputError(f"gRPC cannot listen on {host}:{port}. Set collector.host to an IP address of this machine.")
+
+
+def _fault(error: OSError, host: str, port: int, key: str) -> LeewatchError:
+    if error.errno == errno.EADDRINUSE:
+        return PortInUseError(host, port, key)
+    return InputError(
+        f"cannot listen on {host}:{port}: {error.strerror}. Set collector.host to an address of this machine and "
+        f"{key} to a port from 1024 up."
+    )
