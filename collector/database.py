@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -34,12 +35,15 @@ class Database:
         self._client = client
         self._watch = watch
         self._address: Address | None = None
+        self.succeeded: dict[str, float] = {}
+        """When each INSERT last succeeded, monotonic seconds."""
 
     def insert(
         self, statement: str, body: bytes | Iterable[bytes], settings: Mapping[str, Any], **parameters: str
     ) -> None:
         """Runs an INSERT whose data is `body`, streamed when it comes in pieces. Raises DatabaseError."""
         self._post({"query": statement, **_texts(settings), **_bound(parameters)}, body)
+        self.succeeded[statement] = time.monotonic()
 
     def execute(self, statement: str, settings: Mapping[str, Any], **parameters: str) -> None:
         """Runs a statement without an answer. Raises DatabaseError."""

@@ -50,6 +50,11 @@ INSERT_FAILURES = Metric("leewatch_collector_insert_failures_total", "counter", 
 REPAIRED = Metric(
     "leewatch_collector_repaired_items_total", "counter", "Spans found missing after a crash, inserted again"
 )
+UNDERIVED = Metric(
+    "leewatch_collector_underived_items_total",
+    "counter",
+    "Items stored raw from which a view could not derive its rows",
+)
 STORE_UP = Metric("leewatch_collector_store_up", "gauge", "1 when the last exchange with the database succeeded")
 
 ALL = (
@@ -65,6 +70,7 @@ ALL = (
     INSERT_SECONDS,
     INSERT_FAILURES,
     REPAIRED,
+    UNDERIVED,
     STORE_UP,
 )
 

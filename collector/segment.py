@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -113,8 +114,8 @@ class Segment:
     """One segment as this process knows it. `token` is the dedup token of its insert.
 
     recovered: read at start, so an earlier process may have sent it to the database.
-    unclear: inserts of it that failed for a reason that may lie in its data. due: monotonic time before which it is
-    not to be tried again.
+    unclear: inserts of it that failed for a reason that may lie in its data, the first at aside_since (monotonic).
+    due: monotonic time before which it is not to be tried again. tried: such failures by what was tried.
     """
 
     path: Path
@@ -125,7 +126,9 @@ class Segment:
     opened: float = 0.0
     recovered: bool = False
     unclear: int = 0
+    aside_since: float = 0.0
     due: float = 0.0
+    tried: Counter[str] = field(default_factory=Counter)
     settlement: Settlement | None = None
 
     @property

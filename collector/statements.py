@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collector.delivery import Statements
 from collector.segment import SIGNALS, Signal
+from collector.tables import Statements
 from leewatch.semconv import sql
 from leewatch.storage import queries
 
@@ -20,6 +20,8 @@ def statements() -> Statements:
     return Statements(
         insert={name: sql.INGEST[name] for name in SIGNALS},
         settings={name: sql.ingest_settings(name) for name in SIGNALS},
-        repairs={name: [sql.repair_statement(table) for table in DERIVED[name]] for name in SIGNALS},
+        repairs={
+            name: {table: sql.repair_statement(table, ranged=True) for table in DERIVED[name]} for name in SIGNALS
+        },
         queries=queries.load("collector"),
     )

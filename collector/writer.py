@@ -117,6 +117,8 @@ class Writer:
 
     def _set_aside(self, segment: Segment, error: Exception) -> None:
         """Lets the segments behind it go first; a fault of this one segment holds up no other."""
+        if not segment.unclear:
+            segment.aside_since = time.monotonic()
         segment.unclear += 1
         seconds = backoff(segment.unclear, self._rng, LONGEST_ASIDE)
         reason = "unclear" if isinstance(error, DatabaseError) else "internal"

@@ -117,13 +117,16 @@ def _metrics() -> list[SqlObject]:
     ]
 
 
-def repair_statement(table: str) -> str:
+def repair_statement(table: str, ranged: bool = False) -> str:
     """INSERT that adds to `table` what the batch {batch:String} should have brought and did not.
 
     table: one of REPAIRED. Reads otel_traces (otel_logs); run it only when those are complete. Running it again adds no row to
     llm_spans, and rows that merge away to the others. Needs no deduplication token.
+    ranged: of those items alone whose cityHash64(TraceId, SpanId) lies from {low:UInt64} to {high:UInt64}.
     """
     batch = "Batch = {batch:String}"
+    if ranged:
+        batch += " AND cityHash64(TraceId, SpanId) BETWEEN {low:UInt64} AND {high:UInt64}"
     missing = "(TraceId, SpanId) NOT IN (SELECT trace_id, span_id FROM llm_spans WHERE batch = {batch:String})"
     spans, content = normalize.steps(normalize.SPANS_ONLY)[0], normalize.steps(normalize.CONTENT_ONLY)[0]
     target, select = {

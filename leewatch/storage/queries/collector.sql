@@ -27,11 +27,24 @@ GROUP BY at;
 
 -- name: dead_letters_of_batch
 -- What the database refused of one batch.
-SELECT body FROM dead_letters WHERE signal = {signal:String} AND batch = {batch:String} LIMIT 1 BY id;
+SELECT body FROM dead_letters
+WHERE signal = {signal:String} AND batch = {batch:String} AND kind = 'refused' LIMIT 1 BY id;
+
+-- name: hashes_traces
+-- Ids of the spans of one batch, and the hash by which repairs take a part of them.
+SELECT DISTINCT toString(cityHash64(TraceId, SpanId)), TraceId, SpanId FROM otel_traces WHERE Batch = {batch:String};
+
+-- name: hashes_logs
+-- Ids of the log records of one batch, and the hash by which repairs take a part of them.
+SELECT DISTINCT toString(cityHash64(TraceId, SpanId)), TraceId, SpanId FROM otel_logs WHERE Batch = {batch:String};
+
+-- name: running_inserts
+-- Inserts under tokens that begin so which the database has not yet ended.
+SELECT count() FROM system.processes WHERE startsWith(Settings['insert_deduplication_token'], {token:String});
 
 -- name: insert_dead_letters
 -- One row for each refused span.
-INSERT INTO dead_letters (id, signal, batch, spans, reason, body) FORMAT JSONEachRow
+INSERT INTO dead_letters (id, signal, kind, derived, batch, project, spans, reason, body) FORMAT JSONEachRow
 
 -- name: clear_ledger
 -- Forgets the ledger rows of one batch, before the verified count is written.
