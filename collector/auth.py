@@ -28,7 +28,7 @@ class Keyrings(Protocol):
         """The keys as last read; None before they could be read at all."""
 
     async def renewed(self) -> bool:
-        """Reads them again unless that was done just now; whether they are as the database has them."""
+        """Reads them again, after now; whether the database answered."""
 
 
 class Gate:

@@ -22,7 +22,7 @@ CACHE = "projects.json"
 REFRESH_SECONDS = 5.0
 """How long a key may still be taken after it was revoked, while the database answers."""
 ASK_AGAIN_SECONDS = 1.0
-"""Unknown keys make the database be asked at most this often."""
+"""Unknown keys make the database be asked at most this often; a sender with one waits so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class KeyringFile:
         self._clock = clock
         self._reading = threading.Lock()
         self._read_at = float("-inf")
-        self._answered = False
+        self._next: asyncio.Future[bool] | None = None
         self._told = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keyring", daemon=True)
@@ -67,16 +67,22 @@ class KeyringFile:
         self._stopping.set()
 
     async def renewed(self) -> bool:
-        """Reads the keys again unless that was done within ASK_AGAIN_SECONDS; whether the database answered."""
+        """Reads the keys again, after now; whether the database answered. All who wait share one reading."""
+        if self._next is None:
+            self._next = asyncio.ensure_future(self._renew_soon())
+        return await asyncio.shield(self._next)
+
+    async def _renew_soon(self) -> bool:
+        await asyncio.sleep(self._read_at + ASK_AGAIN_SECONDS - self._clock())
+        self._next = None  # who comes from now on needs a reading that begins later
         return await asyncio.to_thread(self.renew)
 
     def renew(self) -> bool:
-        """As `renewed`, for threads."""
+        """As `renewed`, at once and for threads."""
         with self._reading:
-            if self._clock() - self._read_at >= ASK_AGAIN_SECONDS:
-                self._answered = self._read()
-                self._read_at = self._clock()
-            return self._answered
+            answered = self._read()
+            self._read_at = self._clock()
+            return answered
 
     def _run(self) -> None:
         while not self._stopping.is_set():

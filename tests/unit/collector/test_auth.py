@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from collector import status
 from collector.auth import Gate, credential, credentials_of
 from collector.database import Database, DatabaseError
-from collector.keyring import CACHE, Keyring, KeyringFile
+from collector.keyring import ASK_AGAIN_SECONDS, CACHE, Keyring, KeyringFile
 from leewatch import projects
 from leewatch.projects import ApiKey, Limits
 
@@ -158,15 +159,18 @@ def test_keys_are_kept_on_disk_for_a_start_without_the_database(tmp_path: Path) 
     assert KEY not in (tmp_path / CACHE).read_text()
 
 
-def test_the_database_is_asked_at_most_once_a_second(tmp_path: Path) -> None:
-    now, database = [0.0], FakeDatabase()
-    keyrings = KeyringFile(tmp_path, database, lambda: now[0])
-    for _ in range(20):
+def test_a_crowd_of_unknown_keys_asks_the_database_once_a_second_and_after_it_came(tmp_path: Path) -> None:
+    database = FakeDatabase()
+    keyrings = KeyringFile(tmp_path, database)
+
+    async def crowd() -> float:
         keyrings.renew()
-    assert database.asked == 2
-    now[0] += 1
-    keyrings.renew()
-    assert database.asked == 4
+        began = time.monotonic()
+        assert all(await asyncio.gather(*(keyrings.renewed() for _ in range(50))))
+        return time.monotonic() - began
+
+    assert asyncio.run(crowd()) > ASK_AGAIN_SECONDS / 2
+    assert database.asked == 2 + 2
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"keys": [{}], "limits": {}}', b'{"keys": 5}'])
