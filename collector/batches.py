@@ -48,9 +48,9 @@ class Message:
     def of(cls, batch: Batch, bodies: Sequence[bytes]) -> Message:
         return cls(batch, sum(map(len, bodies)), bodies)
 
-    def encode(self) -> Iterator[bytes]:
-        """The message as it stands in the insert."""
-        end = trailer(self.batch)
+    def encode(self, redaction_key: bytes = b"") -> Iterator[bytes]:
+        """The message as it stands in the insert. redaction_key: what hashed values are keyed with, where any are."""
+        end = trailer(self.batch, redaction_key)
         yield _varint(self.size + len(end))
         yield from self.bodies
         yield end
@@ -127,19 +127,19 @@ def received_ns(segment: Segment) -> int:
     return segment.records[0].at_ms * 1_000_000
 
 
-def trailer(batch: Batch) -> bytes:
+def trailer(batch: Batch, redaction_key: bytes = b"") -> bytes:
     """Protobuf fields behind a concatenated request by which the views learn project, receive time and batch."""
     return b"".join(
         (
-            _text_field(EXTRA_FIELDS["project"], batch.project),
+            _text_field(EXTRA_FIELDS["project"], batch.project.encode()),
             _varint(EXTRA_FIELDS["received_at"] << 3) + _varint(batch.received_ns),
-            _text_field(EXTRA_FIELDS["batch"], batch.name),
+            _text_field(EXTRA_FIELDS["batch"], batch.name.encode()),
+            _text_field(EXTRA_FIELDS["redaction_key"], redaction_key) if redaction_key else b"",
         )
     )
 
 
-def _text_field(number: int, text: str) -> bytes:
-    data = text.encode()
+def _text_field(number: int, data: bytes) -> bytes:
     return _varint(number << 3 | 2) + _varint(len(data)) + data
 
 

@@ -30,6 +30,7 @@ from collector.spool import Spool
 from collector.statements import statements
 from collector.writer import Writer
 from leewatch.config import CollectorSection, Settings
+from leewatch.redaction.key import key_of
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class Collector(Pages):
         keys_client = httpx.Client(timeout=KEYS_TIMEOUT, trust_env=False)
         self.keyrings = KeyringFile(settings.data, Database(settings, keys_client, self._watch_store))
         self.gate = Gate(self._section.require_api_key, self.keyrings)
-        sql = statements()
+        sql = statements(key_of(settings))
         self._writers = [
             Writer(
                 spool,

@@ -15,8 +15,8 @@ DERIVED: dict[Signal, tuple[str, ...]] = {
 """What the views derive from the raw table of each signal."""
 
 
-def statements() -> Statements:
-    """Everything a delivery runs."""
+def statements(redaction_key: bytes = b"") -> Statements:
+    """Everything a delivery runs. redaction_key: what hashed values are keyed with, where any are."""
     return Statements(
         insert={name: sql.INGEST[name] for name in SIGNALS},
         settings={name: sql.ingest_settings(name) for name in SIGNALS},
@@ -24,4 +24,5 @@ def statements() -> Statements:
             name: {table: sql.repair_statement(table, ranged=True) for table in DERIVED[name]} for name in SIGNALS
         },
         queries=queries.load("collector"),
+        redaction_key=redaction_key,
     )

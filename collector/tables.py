@@ -6,7 +6,7 @@ import base64
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -32,6 +32,7 @@ class Statements:
     settings: Mapping[Signal, Mapping[str, Any]]
     repairs: Mapping[Signal, Mapping[str, str]]
     queries: Mapping[str, str]
+    redaction_key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Tables:
         settings = {**self._statements.settings[self.signal], "insert_deduplication_token": token}
         if tolerant:
             settings["materialized_views_ignore_errors"] = 1
-        data = chain.from_iterable(message.encode() for message in messages)
+        data = chain.from_iterable(message.encode(self._statements.redaction_key) for message in messages)
         self._database.insert(self._statements.insert[self.signal], data, settings)
         self._metrics.observe(m.INSERT_SECONDS, time.perf_counter() - started, signal=self.signal)
 

@@ -24,7 +24,7 @@ _SPAN_TYPE = (
     f"Tuple(String, String, String, String, String, Int32, UInt64, UInt64, {_MAP}, Int32, String, {_EVENTS}, {_LINKS})"
 )
 _RECORD_TYPE = f"Tuple(UInt64, UInt64, String, String, UInt32, String, Int32, String, {_MAP}, String)"
-_BATCH_COLUMNS = "project String, batch String, received UInt64"
+_BATCH_COLUMNS = "project String, batch String, received UInt64, redaction_key String"
 SPAN_GROUPS = f"{_BATCH_COLUMNS}, item Tuple({_MAP}, Array(Tuple(String, String, {_MAP}, Array({_SPAN_TYPE}))))"
 """Columns of the table between the two views of traces: one row per resource."""
 RECORD_GROUPS = (
@@ -42,17 +42,17 @@ SANE = f"BETWEEN {EARLIEST_NS} AND received + {FUTURE_NS}"
 
 def span_groups_select() -> str:
     """Rows of otlp_span_groups."""
-    return f"SELECT {REQUEST}, arrayJoin({_requests('resource_spans', 'scope_spans', 'spans', _span())}) AS item FROM otlp_traces"
+    return f"SELECT {REQUEST}, redaction_key, arrayJoin({_requests('resource_spans', 'scope_spans', 'spans', _span())}) AS item FROM otlp_traces"
 
 
 def record_groups_select() -> str:
     """Rows of otlp_record_groups."""
     items = _requests("resource_logs", "scope_logs", "log_records", _record(), schemas=True)
-    return f"SELECT {REQUEST}, arrayJoin({items}) AS item FROM otlp_logs"
+    return f"SELECT {REQUEST}, redaction_key, arrayJoin({items}) AS item FROM otlp_logs"
 
 
-def spans_select() -> str:
-    """Rows of otel_traces. A start that makes no sense becomes the time of receipt, an impossible duration 0; both are flagged."""
+def spans_select(more: str = "") -> str:
+    """Rows of otel_traces, and `more` columns. A start that makes no sense becomes the time of receipt, an impossible duration 0; both are flagged."""
     # The difference of two UInt64 is an Int64, which a long one overflows.
     no_duration = f"start = 0 OR finish < start OR toUInt64(finish - start) >= {LONGEST_NS}"
     return f"""SELECT
@@ -67,18 +67,18 @@ def spans_select() -> str:
     span.12 AS `Events.Timestamp`, span.13 AS `Events.Name`, span.14 AS `Events.Attributes`,
     span.15 AS `Links.TraceId`, span.16 AS `Links.SpanId`, span.17 AS `Links.TraceState`, span.18 AS `Links.Attributes`,
     project AS Project, batch AS Batch, {RECEIVED} AS ReceivedAt,
-    NOT (start {SANE}) OR {no_duration} AS ClockSkewed
+    NOT (start {SANE}) OR {no_duration} AS ClockSkewed{more}
 FROM (
-    SELECT project, batch, received, resource, scope, arrayJoin(scope.4) AS span, span.7 AS start, span.8 AS finish
+    SELECT project, batch, received, redaction_key, resource, scope, arrayJoin(scope.4) AS span, span.7 AS start, span.8 AS finish
     FROM (
-        SELECT project, batch, received, item.1 AS resource, arrayJoin(item.2) AS scope
+        SELECT project, batch, received, redaction_key, item.1 AS resource, arrayJoin(item.2) AS scope
         FROM otlp_span_groups
     )
 )"""
 
 
-def logs_select() -> str:
-    """Rows of otel_logs. A record without a sane time has the time it was observed, else the time of receipt."""
+def logs_select(more: str = "") -> str:
+    """Rows of otel_logs, and `more` columns. A record without a sane time has the time it was observed, else the time of receipt."""
     return f"""SELECT
     fromUnixTimestamp64Nano(toInt64(multiIf(record.1 {SANE}, record.1, record.2 {SANE}, record.2, received))) AS Timestamp,
     record.3 AS TraceId, record.4 AS SpanId, toUInt8(record.5 % 256) AS TraceFlags,
@@ -87,11 +87,11 @@ def logs_select() -> str:
     resource_schema AS ResourceSchemaUrl, resource AS ResourceAttributes,
     scope.5 AS ScopeSchemaUrl, scope.1 AS ScopeName, scope.2 AS ScopeVersion, scope.3 AS ScopeAttributes,
     record.9 AS LogAttributes, record.10 AS EventName,
-    project AS Project, batch AS Batch, {RECEIVED} AS ReceivedAt
+    project AS Project, batch AS Batch, {RECEIVED} AS ReceivedAt{more}
 FROM (
-    SELECT project, batch, received, resource, resource_schema, scope, arrayJoin(scope.4) AS record
+    SELECT project, batch, received, redaction_key, resource, resource_schema, scope, arrayJoin(scope.4) AS record
     FROM (
-        SELECT project, batch, received, item.1 AS resource, item.3 AS resource_schema, arrayJoin(item.2) AS scope
+        SELECT project, batch, received, redaction_key, item.1 AS resource, item.3 AS resource_schema, arrayJoin(item.2) AS scope
         FROM otlp_record_groups
     )
 )"""

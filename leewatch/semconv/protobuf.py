@@ -21,15 +21,16 @@ PLAIN_DEPTH = 1
 LOG_DEPTH = 5
 """Depth of bodies and attributes of log records: structured messages with tool calls."""
 
-EXTRA_FIELDS = {"project": 1000, "received_at": 1001, "batch": 1002}
-"""Fields that the collector appends to a request's bytes: string project, uint64 received_at (Unix ns), string batch."""
+EXTRA_FIELDS = {"project": 1000, "received_at": 1001, "batch": 1002, "redaction_key": 1003}
+"""Fields that the collector appends to a request's bytes: string project, uint64 received_at (Unix ns), string batch, and where
+values are hashed the key (string, 16 bytes), which is stored nowhere in the database."""
 
 _ENUM = (
     "Enum8('none'=0,'string_value'=1,'bool_value'=2,'int_value'=3,'double_value'=4,'array_value'=5,"
     "'kvlist_value'=6,'bytes_value'=7)"
 )
 _UNSET = "''"
-EXTRA_COLUMNS = "project String, received_at UInt64, batch String"
+EXTRA_COLUMNS = "project String, received_at UInt64, batch String, redaction_key String"
 EXTRA_PROTO = " ".join(
     f"{'uint64' if name == 'received_at' else 'string'} {name} = {number};" for name, number in EXTRA_FIELDS.items()
 )

@@ -23,8 +23,12 @@ a crash its row alone proves nothing, so verify (TraceId, SpanId) in otel_traces
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from leewatch.redaction import intake
+from leewatch.redaction.expressions import KEY
+from leewatch.redaction.plan import OFF, Plan
 from leewatch.semconv import evaluations, events, landing, metrics, normalize, protobuf
 from leewatch.semconv.columns import COLUMNS
 from leewatch.semconv.protobuf import EXTRA_FIELDS
@@ -67,7 +71,7 @@ def ingest_settings(signal: str) -> dict[str, str]:
     }
 
 
-def objects() -> list[SqlObject]:
+def objects(plan: Plan = OFF) -> list[SqlObject]:
     """All generated objects, in the order in which they are created; drop them in the reverse order."""
     traces, logs = _LANDINGS["traces"], _LANDINGS["logs"]
     steps = normalize.steps()
@@ -82,8 +86,8 @@ def objects() -> list[SqlObject]:
         _table(evaluations.STEP, evaluations.STEP_COLUMNS),
         _view("otlp_span_groups_mv", "otlp_span_groups", landing.span_groups_select()),
         _view("otlp_record_groups_mv", "otlp_record_groups", landing.record_groups_select()),
-        _view("otel_traces_mv", "otel_traces", landing.spans_select()),
-        _view("otel_logs_mv", "otel_logs", landing.logs_select()),
+        *_raw(intake.TRACES, landing.spans_select, plan),
+        *_raw(intake.LOGS, landing.logs_select, plan),
         _view("otel_traces_trace_id_ts_mv", "otel_traces_trace_id_ts", _trace_times("otel_traces")),
         *(
             _view(f"{step.name}_mv", step.name, step.select(source))
@@ -114,6 +118,17 @@ def _metrics() -> list[SqlObject]:
             for kind in metrics.KINDS
         ),
         _view("batches_metrics_mv", "batches", metrics.ledger_select()),
+    ]
+
+
+def _raw(raw: intake.Raw, select: Callable[[str], str], plan: Plan) -> list[SqlObject]:
+    """How rows reach a raw table: straight from the landing, or by the intake where they are redacted."""
+    if not plan.redacts:
+        return [_view(f"{raw.table}_mv", raw.table, select(""))]
+    return [
+        _table(raw.intake, intake.columns(raw)),
+        _view(f"{raw.intake}_mv", raw.intake, select(f", redaction_key AS {KEY}")),
+        _view(f"{raw.table}_redacted_mv", raw.table, intake.select(raw, plan)),
     ]
 
 

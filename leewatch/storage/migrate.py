@@ -6,14 +6,14 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Protocol
 
 from leewatch.config import Settings
-from leewatch.errors import MigrationError
-from leewatch.storage.lexer import quote_name, statements
+from leewatch.errors import ConfigError, MigrationError
+from leewatch.storage.lexer import quote, quote_name, statements
 
 log = logging.getLogger(__name__)
 
@@ -100,8 +100,10 @@ def apply(client: Database, settings: Settings, exclusive: bool = False) -> None
     """Creates or updates the schema in the database `storage.database`. Running it again changes nothing.
 
     exclusive: no other process can reach this database (embedded store), so a lock left behind is ignored.
-    Raises MigrationError when the database is newer than this release, an applied file was changed, a statement fails.
+    Raises MigrationError when the database is newer than this release, an applied file was changed, a statement fails;
+    ConfigError when the database cannot read a regular expression of the configuration.
     """
+    from leewatch.redaction.section import RedactionSection
     from leewatch.semconv.sql import objects
 
     database = settings.storage.database
@@ -110,7 +112,9 @@ def apply(client: Database, settings: Settings, exclusive: bool = False) -> None
     with _Lock(client, database, exclusive):
         run.prepare()
         run.numbered(shipped())
-        run.generated(objects())
+        plan = settings.section(RedactionSection).plan()
+        run.readable(plan.expressions)
+        run.generated(objects(plan))
         run.retention(settings.storage.raw_days, settings.storage.spans_days)
 
 
@@ -161,6 +165,14 @@ class _Run:
             self._execute(item.create, f"generated object {item.name}")
         self._record(_GENERATED, "generated", checksum, len(objects), drops)
         log.info("%d generated tables and views created", len(objects))
+
+    def readable(self, expressions: Mapping[str, str]) -> None:
+        """Raises ConfigError when the database cannot read a regular expression of the user's: views would fail on data."""
+        for expression, name in expressions.items():
+            try:
+                self._client.query(f"SELECT match(materialize('x'), {quote(expression)})")
+            except Exception as error:
+                raise ConfigError([f"redaction.patterns.{name}: the database cannot read it: {error}"]) from error
 
     def retention(self, raw_days: int, spans_days: int) -> None:
         rows = self._client.query(

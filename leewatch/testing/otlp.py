@@ -126,9 +126,12 @@ def batch_body(
     batch: str,
     project: str = "default",
     received_at: int | None = None,
+    redaction_key: str = "",
 ) -> bytes:
     """The body of one insert into a landing table: the requests' bytes and the fields that a collector appends."""
     fields = {"project": project, "received_at": time.time_ns() if received_at is None else received_at, "batch": batch}
+    if redaction_key:
+        fields["redaction_key"] = redaction_key
     return b"".join(request.SerializeToString() for request in requests) + b"".join(
         _field(EXTRA_FIELDS[name], value) for name, value in fields.items()
     )

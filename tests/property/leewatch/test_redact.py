@@ -8,7 +8,7 @@ from leewatch.redact import findings, redact
 PIECES = st.sampled_from(
     [
         "a@b.co", "x.y+z@mail.example.org", "+49 30 1234567", "(555) 123-4567", "555-123-4567", "030 1234567",
-        "4111 1111 1111 1111", "378282246310005", "sk-abcdefghijklmnop", "AKIAABCDEFGHIJKLMNOP", "xoxb-1234567890",
+        "4111 1111 1111 1111", "378282246310005", "sk-abcdefghijklmnop1", "AKIAABCDEFGHIJKLMNOP", "xoxb-1234567890",
         "Bearer abcdefgh", "eyJabcdefgh.abcdefgh.c", "1", "0", "+", "-", " ", ".", "(", ")", "_", "@", "a", "é",
     ]
 )  # fmt: skip

@@ -8,9 +8,10 @@ from typing import Any
 from google.protobuf.internal.decoder import _DecodeVarint32  # type: ignore[attr-defined]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from collector.batches import batches, inserts
+from collector.batches import Batch, Message, batches, inserts, trailer
 from collector.segment import Kind, Record, Segment
 from collector.spool import Spool
+from collector.statements import statements
 
 DAY_NS = 86_400 * 10**9
 START = 1_700_000_000 * 10**9
@@ -78,3 +79,12 @@ def test_a_segment_of_notes_needs_no_insert(tmp_path: Path) -> None:
     assert segment is not None
     assert (batches(segment), list(inserts(spool, segment))) == ([], [])
     spool.close()
+
+
+def test_the_key_of_hashed_values_travels_behind_the_batch_and_shows_in_no_repr() -> None:
+    batch = Batch("b", "p", 300, ())
+    key = bytes(range(16))
+    (head, end) = list(Message.of(batch, []).encode(key))
+    assert end == trailer(batch) + bytes.fromhex("da3e10") + key  # field 1003, wire type 2, 16 bytes
+    assert head == bytes([len(end)])
+    assert repr(key) not in repr(statements(key))
