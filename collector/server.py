@@ -31,6 +31,7 @@ from collector.statements import statements
 from collector.writer import Writer
 from leewatch.config import CollectorSection, Settings
 from leewatch.redaction.key import key_of
+from leewatch.semconv.own_keys import MappingSection
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ class Collector(Pages):
         keys_client = httpx.Client(timeout=KEYS_TIMEOUT, trust_env=False)
         self.keyrings = KeyringFile(settings.data, Database(settings, keys_client, self._watch_store))
         self.gate = Gate(self._section.require_api_key, self.keyrings)
-        sql = statements(key_of(settings))
+        sql = statements(key_of(settings), settings.section(MappingSection).own_keys())
         self._writers = [
             Writer(
                 spool,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collector.segment import SIGNALS, Signal
 from collector.tables import Statements
 from leewatch.semconv import sql
+from leewatch.semconv.lookup import NO_KEYS, OwnKeys
 from leewatch.storage import queries
 
 DERIVED: dict[Signal, tuple[str, ...]] = {
@@ -15,13 +16,17 @@ DERIVED: dict[Signal, tuple[str, ...]] = {
 """What the views derive from the raw table of each signal."""
 
 
-def statements(redaction_key: bytes = b"") -> Statements:
-    """Everything a delivery runs. redaction_key: what hashed values are keyed with, where any are."""
+def statements(redaction_key: bytes = b"", own: OwnKeys = NO_KEYS) -> Statements:
+    """Everything a delivery runs.
+
+    redaction_key: what hashed values are keyed with, where any are. own: attribute keys of the user's.
+    """
     return Statements(
         insert={name: sql.INGEST[name] for name in SIGNALS},
         settings={name: sql.ingest_settings(name) for name in SIGNALS},
         repairs={
-            name: {table: sql.repair_statement(table, ranged=True) for table in DERIVED[name]} for name in SIGNALS
+            name: {table: sql.repair_statement(table, ranged=True, own=own) for table in DERIVED[name]}
+            for name in SIGNALS
         },
         queries=queries.load("collector"),
         redaction_key=redaction_key,

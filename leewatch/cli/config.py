@@ -43,4 +43,7 @@ def _commented(name: str, section: Section, values: dict[str, Any]) -> list[str]
             lines.append(f"  # {field.description}")
         text = yaml.safe_dump({key: values[key]}, sort_keys=False, allow_unicode=True, width=110).rstrip()
         lines.extend(f"  {line}" for line in text.splitlines())
+    for key in (key for key in values if key not in type(section).model_fields):
+        text = yaml.safe_dump({key: values[key]}, sort_keys=False, allow_unicode=True, width=110).rstrip()
+        lines.extend(f"  {line}" for line in text.splitlines())
     return lines

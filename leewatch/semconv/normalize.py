@@ -19,7 +19,7 @@ from leewatch.semconv.kinds import (
     VECTOR_OPERATIONS,
     VECTOR_READS,
 )
-from leewatch.semconv.lookup import RESOURCE, SCOPE, SPAN, STEP, codes, value
+from leewatch.semconv.lookup import NO_KEYS, RESOURCE, SCOPE, SPAN, STEP, OwnKeys, codes, value
 from leewatch.semconv.messages import first_of, quoted
 
 
@@ -32,18 +32,18 @@ def _pairs(keys: str, values: str, layers: list[dict[str, int]]) -> list[str]:
     ]
 
 
-def _member_pairs() -> list[str]:
-    documents = sorted({key.split(":")[0] for layer in codes(SPAN, "member") for key in layer})
+def _member_pairs(own: OwnKeys) -> list[str]:
+    documents = sorted({key.split(":")[0] for layer in codes(SPAN, "member", own) for key in layer})
     members = (
         "arrayFlatten(arrayMap((k, v) -> arrayMap(m -> (concat(k, ':', m.1), m.2), JSONExtractKeysAndValues(v, 'String')), "
         "arrayFilter((k, v) -> k IN D AND startsWith(v, '{'), mapKeys(SpanAttributes), mapValues(SpanAttributes)), "
         "arrayFilter((v, k) -> k IN D AND startsWith(v, '{'), mapValues(SpanAttributes), mapKeys(SpanAttributes))))"
     ).replace("IN D", f"IN ({quoted(documents)[1:-1]})")
-    return _pairs(f"arrayMap(m -> m.1, {members})", f"arrayMap(m -> m.2, {members})", codes(SPAN, "member"))
+    return _pairs(f"arrayMap(m -> m.1, {members})", f"arrayMap(m -> m.2, {members})", codes(SPAN, "member", own))
 
 
-def _event_pairs() -> list[str]:
-    layers = codes(SPAN, "event")
+def _event_pairs(own: OwnKeys) -> list[str]:
+    layers = codes(SPAN, "event", own)
     events = sorted({key.split("/")[0] for layer in layers for key in layer})
     pairs = (
         "arrayFlatten(arrayMap((n, a) -> arrayMap((k, v) -> (concat(n, '/', k), v), mapKeys(a), mapValues(a)), "
@@ -141,15 +141,15 @@ def _chosen(number: int) -> str:
     return f"if({calls} = '', {found}, {joined})"
 
 
-def steps(part: int = EVERYTHING) -> tuple[Step, ...]:
+def steps(part: int = EVERYTHING, own: OwnKeys = NO_KEYS) -> tuple[Step, ...]:
     """All steps in order; the first reads otel_traces, the last holds the columns of llm_spans and llm_content."""
     keys, values = "mapKeys(SpanAttributes)", "mapValues(SpanAttributes)"
     pairs = [
-        *_pairs(keys, values, codes(SPAN)),
-        *_member_pairs(),
-        *_event_pairs(),
-        *_pairs("mapKeys(ScopeAttributes)", "mapValues(ScopeAttributes)", codes(SCOPE)),
-        *_pairs("mapKeys(ResourceAttributes)", "mapValues(ResourceAttributes)", codes(RESOURCE)),
+        *_pairs(keys, values, codes(SPAN, own=own)),
+        *_member_pairs(own),
+        *_event_pairs(own),
+        *_pairs("mapKeys(ScopeAttributes)", "mapValues(ScopeAttributes)", codes(SCOPE, own=own)),
+        *_pairs("mapKeys(ResourceAttributes)", "mapValues(ResourceAttributes)", codes(RESOURCE, own=own)),
     ]
     base = (*_BASE, ("part", "UInt8"))
     found = (*base, ("codes", "Array(UInt16)"), ("fields", "Map(UInt8, String)"), ("kind", "String"))

@@ -31,6 +31,7 @@ from leewatch.redaction.expressions import KEY
 from leewatch.redaction.plan import OFF, Plan
 from leewatch.semconv import evaluations, events, landing, metrics, normalize, protobuf
 from leewatch.semconv.columns import COLUMNS
+from leewatch.semconv.lookup import NO_KEYS, OwnKeys
 from leewatch.semconv.protobuf import EXTRA_FIELDS
 
 __all__ = ["EXTRA_FIELDS", "INGEST", "REPAIRED", "SqlObject", "ingest_settings", "objects", "repair_statement"]
@@ -71,10 +72,13 @@ def ingest_settings(signal: str) -> dict[str, str]:
     }
 
 
-def objects(plan: Plan = OFF) -> list[SqlObject]:
-    """All generated objects, in the order in which they are created; drop them in the reverse order."""
+def objects(plan: Plan = OFF, own: OwnKeys = NO_KEYS) -> list[SqlObject]:
+    """All generated objects, in the order in which they are created; drop them in the reverse order.
+
+    plan: what is redacted. own: attribute keys of the user's.
+    """
     traces, logs = _LANDINGS["traces"], _LANDINGS["logs"]
-    steps = normalize.steps()
+    steps = normalize.steps(own=own)
     sources = ["otel_traces", *(step.name for step in steps)]
     return [
         _table(traces.table, traces.columns),
@@ -132,7 +136,7 @@ def _raw(raw: intake.Raw, select: Callable[[str], str], plan: Plan) -> list[SqlO
     ]
 
 
-def repair_statement(table: str, ranged: bool = False) -> str:
+def repair_statement(table: str, ranged: bool = False, own: OwnKeys = NO_KEYS) -> str:
     """INSERT that adds to `table` what the batch {batch:String} should have brought and did not.
 
     table: one of REPAIRED. Reads otel_traces (otel_logs); run it only when those are complete. Running it again adds no row to
@@ -143,7 +147,7 @@ def repair_statement(table: str, ranged: bool = False) -> str:
     if ranged:
         batch += " AND cityHash64(TraceId, SpanId) BETWEEN {low:UInt64} AND {high:UInt64}"
     missing = "(TraceId, SpanId) NOT IN (SELECT trace_id, span_id FROM llm_spans WHERE batch = {batch:String})"
-    spans, content = normalize.steps(normalize.SPANS_ONLY)[0], normalize.steps(normalize.CONTENT_ONLY)[0]
+    spans, content = normalize.steps(normalize.SPANS_ONLY, own)[0], normalize.steps(normalize.CONTENT_ONLY, own)[0]
     target, select = {
         "otel_traces_trace_id_ts": ("otel_traces_trace_id_ts", _trace_times("otel_traces", batch)),
         "llm_spans": (spans.name, spans.select("otel_traces", f"{batch} AND {missing}")),

@@ -104,6 +104,7 @@ def apply(client: Database, settings: Settings, exclusive: bool = False) -> None
     ConfigError when the database cannot read a regular expression of the configuration.
     """
     from leewatch.redaction.section import RedactionSection
+    from leewatch.semconv.own_keys import MappingSection
     from leewatch.semconv.sql import objects
 
     database = settings.storage.database
@@ -114,7 +115,7 @@ def apply(client: Database, settings: Settings, exclusive: bool = False) -> None
         run.numbered(shipped())
         plan = settings.section(RedactionSection).plan()
         run.readable(plan.expressions)
-        run.generated(objects(plan))
+        run.generated(objects(plan, settings.section(MappingSection).own_keys()))
         run.retention(settings.storage.raw_days, settings.storage.spans_days)
 
 
@@ -165,6 +166,8 @@ class _Run:
             self._execute(item.create, f"generated object {item.name}")
         self._record(_GENERATED, "generated", checksum, len(objects), drops)
         log.info("%d generated tables and views created", len(objects))
+        if before:
+            log.info("what was derived before stays as it is until `leewatch normalize --since T` derives it anew")
 
     def readable(self, expressions: Mapping[str, str]) -> None:
         """Raises ConfigError when the database cannot read a regular expression of the user's: views would fail on data."""
