@@ -5,6 +5,7 @@ Keys are turned into codes once per distinct key of a block; a small map then ho
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -87,6 +88,12 @@ def kind_of(key: str) -> str:
 def value(field: str) -> str:
     """SQL: the winning value of a field, '' when none."""
     return f"fields[{NUMBERS[field]}]"
+
+
+def fields_in(expression: str) -> list[str]:
+    """Fields whose winning values this SQL reads, in order of appearance."""
+    names = {number: name for name, number in NUMBERS.items()}
+    return list(dict.fromkeys(names[int(number)] for number in re.findall(r"fields\[(\d+)\]", expression)))
 
 
 def families() -> dict[int, str]:
