@@ -118,4 +118,5 @@ def now() -> datetime:
 
 
 def _sql(name: str) -> str:
-    return queries.load("dashboard")[name]
+    file = "metrics" if name.startswith("metric_") else "dashboard"
+    return queries.load(file)[name]

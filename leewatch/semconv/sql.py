@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from leewatch.redaction import intake
 from leewatch.redaction.expressions import KEY
 from leewatch.redaction.plan import OFF, Plan
-from leewatch.semconv import evaluations, events, landing, metrics, normalize, protobuf
+from leewatch.semconv import evaluations, events, landing, metric_views, metrics, normalize, protobuf
 from leewatch.semconv.columns import COLUMNS
 from leewatch.semconv.lookup import NO_KEYS, OwnKeys
 from leewatch.semconv.protobuf import EXTRA_FIELDS
@@ -122,6 +122,10 @@ def _metrics() -> list[SqlObject]:
             for kind in metrics.KINDS
         ),
         _view("batches_metrics_mv", "batches", metrics.ledger_select()),
+        *(
+            SqlObject(name, f"CREATE VIEW {name} AS {select()}", f"DROP VIEW IF EXISTS {name}")
+            for name, select in metric_views.VIEWS.items()
+        ),
     ]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from clickhouse_connect.driver.client import Client
 from seed_incident import alert_events, drift_results, insert
+from seed_metrics import metrics
 
 SERVICES = {
     "checkout-assistant": ("gpt-4o-mini", "openai"),
@@ -88,6 +89,7 @@ def seed(client: Client, now: datetime, calls: int = 1800) -> Seeded:
         {"TraceId": r["TraceId"], "Start": r["Timestamp"], "End": r["Timestamp"] + timedelta(seconds=9)} for r in tree
     ]
     insert(client, "otel_traces_trace_id_ts", index)
+    metrics(client, rng, now, incident)
     drift_end = drift_results(client, rng, SERVICES, now, incident)
     alert = alert_events(client, now, incident)
     prices = [

@@ -87,6 +87,8 @@ def test_every_page_shows_its_figures_without_a_fault(visit: Callable[..., Visit
         "quality?score=response.hallucination": "Highest values",
         "traces": "Prompt and response" if width > 640 else "travel-chat",
         f"traces?trace={seeded.trace}": "Raw attributes",
+        "infrastructure": "All metrics",
+        "infrastructure?metric=vllm%3Ageneration_tokens": "Number of generation tokens processed.",
         f"alerts?alert={seeded.alert}": "Messages sent",
     }
     tab = visit(width)
@@ -107,6 +109,30 @@ def test_the_overview_counts_what_was_sent(visit: Callable[..., Visit], store: S
     expect(page.locator(".lw-tile", has_text="LLM calls").locator(".v")).to_have_text(f"{calls:,}")
     expect(page.locator(".js-plotly-plot")).to_have_count(6)
     assert page.locator(".lw-alert").count() == 2
+
+
+def test_infrastructure_shows_model_servers_gpus_and_hosts(visit: Callable[..., Visit]) -> None:
+    page = visit().open("infrastructure")
+    for title in ("Time to first token", "GPU memory used", "CPU busy"):
+        expect(page.locator(".lw-chart-title", has_text=title)).to_be_visible()
+    expect(page.locator(".js-plotly-plot")).to_have_count(10)
+    expect(page.locator(".lw-table").first).to_contain_text("claude-sonnet-4")
+
+
+def test_a_metric_is_chosen_by_its_link_and_shown_on_top(visit: Callable[..., Visit]) -> None:
+    tab = visit()
+    page = tab.open("infrastructure?range=6h")
+    page.get_by_role("link", name="DCGM_FI_DEV_GPU_UTIL").click()
+    page.wait_for_url("**metric=DCGM_FI_DEV_GPU_UTIL**")
+    tab.settle()
+    expect(page.locator(".lw-chart-title").first).to_contain_text("DCGM_FI_DEV_GPU_UTIL")
+    assert tab.query() == {"range": "6h", "metric": "DCGM_FI_DEV_GPU_UTIL"}
+
+
+def test_infrastructure_without_metrics_says_where_to_send_them(visit: Callable[..., Visit]) -> None:
+    page = visit().open("infrastructure?from=2020-01-01T00:00:00Z&to=2020-01-02T00:00:00Z")
+    expect(page.get_by_text("No metrics in this window")).to_be_visible()
+    assert page.locator(".js-plotly-plot").count() == 0
 
 
 def test_the_bare_address_leads_to_the_overview(visit: Callable[..., Visit]) -> None:
