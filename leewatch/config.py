@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, model_validator
@@ -66,6 +66,9 @@ class StoreSection(Section):
     port: Port = Key(8123, description="port of ClickHouse's HTTP interface")
     threads: int = Key(4, ge=1, le=64, description="queries that run at the same time")
     max_memory_mb: int = Key(4096, ge=256, description="memory limit of the engine, MB")
+    confine: Literal["auto", "require", "off"] = Key(
+        "auto", description="kernel fence (Landlock) around the store: where there is one, always, or never"
+    )
 
 
 class CollectorSection(Section):

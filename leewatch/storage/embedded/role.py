@@ -11,14 +11,15 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import uvicorn
 
 from leewatch.config import Settings
-from leewatch.errors import MissingExtraError, PortInUseError
+from leewatch.errors import InputError, MissingExtraError, PortInUseError
 from leewatch.storage import migrate
 from leewatch.storage.client import EMBEDDED_USER, ensure_token
-from leewatch.storage.embedded import engine_config
+from leewatch.storage.embedded import confine, engine_config
 from leewatch.storage.embedded.access import Access
 from leewatch.storage.embedded.direct import DirectDatabase
 from leewatch.storage.embedded.engine import Engine, scratch_directory
@@ -55,7 +56,7 @@ def _listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _open(settings: Settings) -> Engine:
+def _open(settings: Settings, scratch: Path) -> Engine:
     directory = settings.data / DIRECTORY
     directory.mkdir(mode=0o700, exist_ok=True)
     # The engine keeps the format schemas it was sent as files in `__cache__` under the current directory.
@@ -64,13 +65,51 @@ def _open(settings: Settings) -> Engine:
         left.unlink()
     config = engine_config.write(settings.data / DIRECTORY, settings.store.max_memory_mb)
     try:
-        return Engine(directory, config, scratch_directory(settings.data), settings.store.threads)
+        return Engine(directory, config, scratch, settings.store.threads)
     except ImportError as error:
         raise MissingExtraError("the embedded store", "store", "chdb") from error
 
 
+def _fence(settings: Settings, scratch: Path) -> None:
+    """Raises MissingExtraError without the engine, InputError where `store.confine: require` cannot be met."""
+    if settings.store.confine == "off":
+        return
+    try:
+        import chdb  # noqa: F401  it reads /proc/self once, when it is loaded
+    except ImportError as error:
+        raise MissingExtraError("the embedded store", "store", "chdb") from error
+    fence = confine.confine([settings.data, scratch])
+    if fence.files and fence.network:
+        log.info("the kernel keeps the store to %s and from connecting anywhere", settings.data)
+    elif settings.store.confine == "require":
+        raise InputError(
+            "store.confine is require, but this system has no Landlock for files and TCP (Linux 6.7). "
+            "Set it to auto, or run on a newer kernel."
+        )
+    else:
+        log.warning("Landlock is not available (%s): files and hosts are refused by grants and checks only", fence)
+
+
 def _serve(settings: Settings, listener: socket.socket) -> None:
-    engine = _open(settings)
+    scratch = scratch_directory(settings.data)
+    # Removing it from its parent is outside the fence: a thread that starts before does it.
+    stopped = threading.Event()
+    cleaner = threading.Thread(target=_remove_after, args=(stopped, scratch), name="scratch-cleaner")
+    cleaner.start()
+    try:
+        _fence(settings, scratch)
+        _serve_engine(settings, listener, _open(settings, scratch))
+    finally:
+        stopped.set()
+        cleaner.join()
+
+
+def _remove_after(stopped: threading.Event, scratch: Path) -> None:
+    stopped.wait()
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _serve_engine(settings: Settings, listener: socket.socket, engine: Engine) -> None:
     access = Access(EMBEDDED_USER, ensure_token(settings.data), settings.store.host)
     endpoint = QueryEndpoint(
         engine, access, settings.storage.database, settings.data / DIRECTORY, settings.store.threads
@@ -89,7 +128,6 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
     finally:
         endpoint.close()
         engine.close()
-        shutil.rmtree(engine.scratch, ignore_errors=True)
 
 
 class _Server(uvicorn.Server):

@@ -66,6 +66,56 @@ TRICKS = [
     "SELECT 1 FORMAT Template SETTINGS format_template_row = '/etc/hostname'",
     "SELECT 1; SELECT file('/etc/hostname')",
     "SET allow_experimental_eval_table_function = 1",
+    "SELECT * FROM format(Values, 'a String', '(file(\\'/etc/hostname\\'))')",
+    "SELECT * FROM format(JSONEachRow, 'a String, b String DEFAULT file(\\'/etc/hostname\\')', '{\"a\":\"x\"}')",
+    "SELECT * FROM format(JSONEachRow, 'a String, b String DEFAULT `\\x66ile`(\\'/etc/hostname\\')', '{\"a\":\"x\"}')",
+    "SELECT * FROM format(JSONEachRow, concat('a String, b String DEFAULT fi', 'le(\\'/etc/hostname\\')'), '{\"a\":\"x\"}')",
+    "WITH concat('b String DEFAULT fi', 'le(\\'/etc/hostname\\')') AS s SELECT * FROM format(JSONEachRow, s, '{}')",
+    "INSERT INTO llm_spans (name) VALUES (file('/etc/hostname'))",
+    "INSERT INTO llm_spans (name) SELECT file('/etc/hostname')",
+    "INSERT INTO llm_spans (name) VALUES (upper('an expression'))",
+    "CREATE TABLE trick (a String, b String DEFAULT file('/etc/hostname')) ENGINE = Memory",
+    "CREATE TABLE trick ENGINE = Memory AS SELECT file('/etc/hostname') AS a",
+    "CREATE VIEW trick AS SELECT file('/etc/hostname')",
+    "CREATE VIEW trick AS SELECT * FROM url('http://127.0.0.1:1/', CSV, 'a String')",
+    "CREATE TABLE trick (a String) ENGINE = EmbeddedRocksDB(0, '/tmp/leewatch-trick') PRIMARY KEY a",
+    "CREATE TABLE trick (a String) ENGINE EmbeddedRocksDB(0, '/tmp/leewatch-trick') PRIMARY KEY a",
+    "CREATE TABLE trick (a String) ENGINE = FileLog('/etc', 'CSV')",
+    "CREATE TABLE trick (a String) ENGINE = KeeperMap('/a') PRIMARY KEY a",
+    "CREATE TABLE trick (a String) ENGINE = `Execut\\x61ble`('id', TSV)",
+    "CREATE TABLE trick (a String) ENGINE = MergeTree ORDER BY a SETTINGS disk = disk(type=local, path='/tmp/leewatch-trick/')",
+    "CREATE TABLE trick AS file('/etc/passwd')",
+    "CREATE TEMPORARY TABLE trick (a String) ENGINE = File(CSV, '/etc/passwd')",
+    "ALTER TABLE llm_spans MODIFY SETTING disk = disk(type = local, path = '/tmp/leewatch-trick/')",
+    "ALTER TABLE llm_spans MODIFY COLUMN name String DEFAULT file('/etc/hostname')",
+    "CREATE DICTIONARY trick (k UInt64) PRIMARY KEY k SOURCE(EXECUTABLE(command 'id' format 'TSV')) LAYOUT(FLAT()) LIFETIME(0)",
+    "CREATE DICTIONARY trick (k UInt64) PRIMARY KEY k SOURCE(HTTP(url 'http://127.0.0.1:1' format 'TSV')) LAYOUT(FLAT())",
+    "CREATE NAMED COLLECTION trick AS url = 'http://127.0.0.1:1'",
+    "CREATE USER trick",
+    "CREATE ROLE trick",
+    "CREATE SETTINGS PROFILE trick SETTINGS max_memory_usage = 1",
+    "CREATE ROW POLICY trick ON llm_spans USING 1",
+    "ALTER USER default SETTINGS max_memory_usage = 1",
+    "EXECUTE AS default SELECT 1",
+    "SYSTEM SHUTDOWN",
+    "SYSTEM STOP MERGES",
+    "DROP TABLE system.one",
+    "CREATE TABLE system.trick (a UInt8) ENGINE = Memory",
+    "CREATE TABLE INFORMATION_SCHEMA.trick (a UInt8) ENGINE = Memory",
+    "DROP DATABASE system",
+    "SELECT * FROM system.users",
+    "SELECT * FROM system.grants",
+    "SHOW CREATE USER default",
+    "SET max_memory_usage = 0",
+    "SET max_memory_usage = 1000000000000",
+    "SELECT 1 SETTINGS max_memory_usage = 0",
+    "SET dialect = 'prql'",
+    "SET additional_result_filter = 'file(\\'/etc/hostname\\') = 1'",
+    "SELECT name FROM llm_spans SETTINGS additional_table_filters = {'llm_spans': 'file(\\'/etc/hostname\\') = 1'}",
+    "SET input_format_values_interpret_expressions = 1",
+    "SET input_format_values_deduce_templates_of_expressions = 1",
+    "SELECT aiGenerate('x', map('endpoint', 'http://127.0.0.1:1/', 'credentials', 'a'))",
+    "SELECT AIEmbed('x', map('endpoint', 'http://127.0.0.1:1/'))",
 ]  # fmt: skip
 
 
@@ -96,6 +146,26 @@ def test_queries_that_reach_outside_the_database_are_refused(http: httpx.Client,
 )
 def test_queries_that_only_mention_such_words_pass(http: httpx.Client, text: str) -> None:
     assert http.post("/", content=text).status_code == 200
+
+
+def test_expressions_in_the_data_of_an_insert_are_not_evaluated(http: httpx.Client) -> None:
+    for query in ("INSERT INTO llm_spans (name) FORMAT Values", "INSERT INTO llm_spans (name) VALUES"):
+        answer = http.post("/", params={"query": query}, content="(file('/etc/hostname'))")
+        assert answer.status_code >= 400
+    settings = {"input_format_values_interpret_expressions": "1", "query": "INSERT INTO llm_spans (name) FORMAT Values"}
+    assert http.post("/", params=settings, content="(upper('x'))").status_code >= 400
+
+
+def test_literals_of_every_kind_can_be_inserted_as_values(http: httpx.Client) -> None:
+    columns = (
+        "a Array(String), m Map(String, UInt8), n Nullable(String), t DateTime64(3), p Tuple(Int8, String), i Int64"
+    )
+    assert http.post("/", content=f"CREATE TABLE literals ({columns}) ENGINE = Memory").status_code == 200
+    values = "(['a','b'], {'k':1}, NULL, '2024-01-01 00:00:00.123', (-1,'x'), -5)"
+    assert http.post("/", content=f"INSERT INTO literals VALUES {values}, {values}").status_code == 200
+    stored = http.post("/", content="SELECT * FROM literals LIMIT 1").text
+    assert stored == "['a','b']\t{'k':1}\t\\N\t2024-01-01 00:00:00.123\t(-1,'x')\t-5\n"
+    assert http.post("/", content="DROP TABLE literals").status_code == 200
 
 
 def test_a_parameter_cannot_smuggle_a_function_or_a_file(http: httpx.Client) -> None:
