@@ -11,29 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
 from collector import points
 from collector.segment import Signal
 from leewatch.projects import DEFAULT_PROJECT
+from leewatch.semconv import wire
 from leewatch.semconv.landing import EARLIEST_NS
+from leewatch.semconv.wire import REQUESTS, MalformedError, parse
+
+__all__ = ["REQUESTS", "MalformedError", "Verdict", "check", "digest", "parse"]
 
 _NO_TRACE = bytes(16)
 _NO_SPAN = bytes(8)
 _NEVER = 1 << 64
-
-REQUESTS: dict[Signal, Any] = {
-    "traces": ExportTraceServiceRequest,
-    "logs": ExportLogsServiceRequest,
-    "metrics": ExportMetricsServiceRequest,
-}
-
-
-class MalformedError(ValueError):
-    """The bytes are not the request they claim to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +45,15 @@ class Verdict:
     digest: bytes
 
 
-def parse(signal: Signal, body: bytes) -> Any:
-    """The request message. Raises MalformedError."""
-    try:
-        return REQUESTS[signal].FromString(body)
-    except DecodeError as error:
-        raise MalformedError(f"not a protobuf {REQUESTS[signal].DESCRIPTOR.name}: {error}") from None
-
-
 def check(signal: Signal, body: bytes, project: str = DEFAULT_PROJECT) -> Verdict:
     """Judges the decompressed protobuf bytes of one request of a project. Raises MalformedError."""
-    request = parse(signal, body)
+    request = wire.read(signal, body)
     received, rejected, first, last = _CHECKS[signal](request)
     if rejected:
         _remove(signal, request)
     # Written anew: the database reads repeated fields, foreign wire types and overlong numbers in its own way or not at
     # all, and fields from 1000 up are ours. Canonical bytes say to it what they said to the checks above.
-    request.DiscardUnknownFields()
-    payload = request.SerializeToString() if rejected < received else b""
+    payload = wire.write(signal, request) if rejected < received else b""
     reason = _reason(signal, rejected) if rejected else ""
     return Verdict(payload, received, rejected, min(first, last), last, reason, digest(body, project))
 
@@ -166,6 +146,6 @@ def _span_is_valid(span: Any) -> bool:
 def _keep_only(items: Any, kept: list[Any]) -> None:
     if len(kept) == len(items):
         return
-    copies = [type(item).FromString(item.SerializeToString()) for item in kept]
+    copies = [type(item).FromString(item.SerializePartialToString()) for item in kept]
     del items[:]
     items.extend(copies)

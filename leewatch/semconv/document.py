@@ -38,8 +38,7 @@ Which span attributes fill which field. This page is generated from `leewatch/se
 - Messages are stored as `{role, content, tool_calls: [{id, name, arguments}], tool_call_id, name, finish_reason, parts}` without empty
   members; `parts` only when there are others than text.
 - Everything a span carried stays in `otel_traces`. A span whose kind is `other` is in `otel_traces` only.
-- Below three levels of nesting in a span attribute (five in a log record, one in a span event or resource), a list or map is kept as
-  its protobuf bytes, base64.
+- A map, and a list that holds more than scalars, is kept as its JSON text, however deep it nests.
 - A start before 2000, or more than a day after receipt, is replaced by the time of receipt, an impossible duration by 0; the span is
   flagged `clock_skewed`.
 - Token counts include cached and reasoning tokens. When a sender leaves cached tokens out of the input (its sums tell), they are added.

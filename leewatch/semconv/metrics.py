@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from leewatch.semconv.landing import LONGEST_NS, RECEIVED, REQUEST, SANE
 from leewatch.semconv.protobuf import (
+    ATTRIBUTES,
     EXTRA_COLUMNS,
     EXTRA_PROTO,
-    PLAIN_DEPTH,
+    VALUE_PROTO,
     Landing,
-    any_value_proto,
     attribute_map,
-    attributes_type,
 )
 
 KINDS = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
@@ -32,29 +31,28 @@ _SHARED = (
 )
 _COUNT = " + ".join(f"length(m.{kind}.data_points)" for kind in KINDS)
 _MAP = "Map(LowCardinality(String), String)"
-_ATTRIBUTES = attributes_type(PLAIN_DEPTH)
 _VALUE = "as_double Float64, as_int Int64, value Enum8('none' = 0, 'as_double' = {double}, 'as_int' = 6)"
 _TIMES = "start_time_unix_nano UInt64, time_unix_nano UInt64"
 _EXEMPLARS = (
-    f"exemplars Array(Tuple(filtered_attributes {_ATTRIBUTES}, time_unix_nano UInt64, {_VALUE.format(double=3)}, "
+    f"exemplars Array(Tuple(filtered_attributes {ATTRIBUTES}, time_unix_nano UInt64, {_VALUE.format(double=3)}, "
     "span_id String, trace_id String))"
 )
 _DISTRIBUTION = "count UInt64, sum Nullable(Float64), min Nullable(Float64), max Nullable(Float64), flags UInt32"
 _BUCKETS = "Tuple(offset Int32, bucket_counts Array(UInt64))"
-_NUMBERS = f"Array(Tuple(attributes {_ATTRIBUTES}, {_TIMES}, {_VALUE.format(double=4)}, {_EXEMPLARS}, flags UInt32))"
+_NUMBERS = f"Array(Tuple(attributes {ATTRIBUTES}, {_TIMES}, {_VALUE.format(double=4)}, {_EXEMPLARS}, flags UInt32))"
 _POINTS = {
     "gauge": f"Tuple(data_points {_NUMBERS})",
     "sum": f"Tuple(data_points {_NUMBERS}, aggregation_temporality Int32, is_monotonic Bool)",
     "histogram": (
-        f"Tuple(data_points Array(Tuple(attributes {_ATTRIBUTES}, {_TIMES}, {_DISTRIBUTION}, bucket_counts Array(UInt64), "
+        f"Tuple(data_points Array(Tuple(attributes {ATTRIBUTES}, {_TIMES}, {_DISTRIBUTION}, bucket_counts Array(UInt64), "
         f"explicit_bounds Array(Float64), {_EXEMPLARS})), aggregation_temporality Int32)"
     ),
     "exponential_histogram": (
-        f"Tuple(data_points Array(Tuple(attributes {_ATTRIBUTES}, {_TIMES}, {_DISTRIBUTION}, scale Int32, zero_count UInt64, "
+        f"Tuple(data_points Array(Tuple(attributes {ATTRIBUTES}, {_TIMES}, {_DISTRIBUTION}, scale Int32, zero_count UInt64, "
         f"zero_threshold Float64, positive {_BUCKETS}, negative {_BUCKETS}, {_EXEMPLARS})), aggregation_temporality Int32)"
     ),
     "summary": (
-        f"Tuple(data_points Array(Tuple(attributes {_ATTRIBUTES}, {_TIMES}, count UInt64, sum Float64, "
+        f"Tuple(data_points Array(Tuple(attributes {ATTRIBUTES}, {_TIMES}, count UInt64, sum Float64, "
         "quantile_values Array(Tuple(quantile Float64, value Float64)), flags UInt32)))"
     ),
 }
@@ -68,22 +66,22 @@ GROUP_COLUMNS = (
 """Columns of the table between the landing table and the views of the five kinds: one row per metric."""
 
 _PROTO = f"""syntax = "proto3";
-{any_value_proto(PLAIN_DEPTH)}
-message Resource {{ repeated K{PLAIN_DEPTH} attributes = 1; }}
-message Scope {{ string name = 1; string version = 2; repeated K{PLAIN_DEPTH} attributes = 3; uint32 dropped_attributes_count = 4; }}
-message Exemplar {{ repeated K{PLAIN_DEPTH} filtered_attributes = 7; fixed64 time_unix_nano = 2;
+{VALUE_PROTO}
+message Resource {{ repeated KeyValue attributes = 1; }}
+message Scope {{ string name = 1; string version = 2; repeated KeyValue attributes = 3; uint32 dropped_attributes_count = 4; }}
+message Exemplar {{ repeated KeyValue filtered_attributes = 7; fixed64 time_unix_nano = 2;
   oneof value {{ double as_double = 3; sfixed64 as_int = 6; }} bytes span_id = 4; bytes trace_id = 5; }}
-message NumberPoint {{ repeated K{PLAIN_DEPTH} attributes = 7; fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3;
+message NumberPoint {{ repeated KeyValue attributes = 7; fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3;
   oneof value {{ double as_double = 4; sfixed64 as_int = 6; }} repeated Exemplar exemplars = 5; uint32 flags = 8; }}
-message HistogramPoint {{ repeated K{PLAIN_DEPTH} attributes = 9; fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3;
+message HistogramPoint {{ repeated KeyValue attributes = 9; fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3;
   fixed64 count = 4; optional double sum = 5; repeated fixed64 bucket_counts = 6; repeated double explicit_bounds = 7;
   repeated Exemplar exemplars = 8; uint32 flags = 10; optional double min = 11; optional double max = 12; }}
 message Buckets {{ sint32 offset = 1; repeated uint64 bucket_counts = 2; }}
-message ExponentialPoint {{ repeated K{PLAIN_DEPTH} attributes = 1; fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3;
+message ExponentialPoint {{ repeated KeyValue attributes = 1; fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3;
   fixed64 count = 4; optional double sum = 5; sint32 scale = 6; fixed64 zero_count = 7; Buckets positive = 8; Buckets negative = 9;
   uint32 flags = 10; repeated Exemplar exemplars = 11; optional double min = 12; optional double max = 13; double zero_threshold = 14; }}
 message AtQuantile {{ double quantile = 1; double value = 2; }}
-message SummaryPoint {{ repeated K{PLAIN_DEPTH} attributes = 7; fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3;
+message SummaryPoint {{ repeated KeyValue attributes = 7; fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3;
   fixed64 count = 4; double sum = 5; repeated AtQuantile quantile_values = 6; uint32 flags = 8; }}
 message Gauge {{ repeated NumberPoint data_points = 1; }}
 message Sum {{ repeated NumberPoint data_points = 1; int32 aggregation_temporality = 2; bool is_monotonic = 3; }}
@@ -102,8 +100,8 @@ message MetricsRequest {{ repeated ResourceMetrics resource_metrics = 1; {EXTRA_
 def landing() -> Landing:
     """Landing table of ExportMetricsServiceRequest."""
     columns = (
-        f"resource_metrics Array(Tuple(resource Tuple(attributes {_ATTRIBUTES}), scope_metrics Array(Tuple("
-        f"scope Tuple(name String, version String, attributes {_ATTRIBUTES}, dropped_attributes_count UInt32), "
+        f"resource_metrics Array(Tuple(resource Tuple(attributes {ATTRIBUTES}), scope_metrics Array(Tuple("
+        f"scope Tuple(name String, version String, attributes {ATTRIBUTES}, dropped_attributes_count UInt32), "
         f"metrics Array({_METRIC}), schema_url String)), schema_url String, position UInt64)), {EXTRA_COLUMNS}"
     )
     return Landing("otlp_metrics", columns, _PROTO, "MetricsRequest")
@@ -113,8 +111,8 @@ def groups_select() -> str:
     """Rows of otlp_metric_groups. Only the members still needed pass each arrayJoin, which repeats them."""
     of_scope = f"arraySum(m -> {_COUNT}, s.metrics)"
     of_resource = f"arraySum(s -> {of_scope}, r.scope_metrics)"
-    resource_map = attribute_map("r.resource.attributes", PLAIN_DEPTH)
-    scope_map = attribute_map("s.scope.attributes", PLAIN_DEPTH)
+    resource_map = attribute_map("r.resource.attributes")
+    scope_map = attribute_map("s.scope.attributes")
     resources = _before(f"arrayMap(r -> {of_resource}, resource_metrics)")
     scopes = _before(f"arrayMap(s -> {of_scope}, scopes)")
     metrics = _before(f"arrayMap(m -> {_COUNT}, metrics)")
@@ -155,7 +153,7 @@ def points_select(kind: str) -> str:
     scope_dropped AS ScopeDroppedAttrCount, scope_schema AS ScopeSchemaUrl,
     resource['service.name'] AS ServiceName,
     name AS MetricName, description AS MetricDescription, unit AS MetricUnit,
-    {attribute_map("p.attributes", PLAIN_DEPTH)} AS Attributes,
+    {attribute_map("p.attributes")} AS Attributes,
     {_time(f"if(p.start_time_unix_nano {SANE}, p.start_time_unix_nano, 0)")} AS StartTimeUnix,
     {_time(f"if(p.time_unix_nano {SANE}, p.time_unix_nano, received)")} AS TimeUnix,
     {_own_columns(kind)},
@@ -214,7 +212,7 @@ def _own_columns(kind: str) -> str:
 
 def _exemplars() -> str:
     return (
-        f"arrayMap(e -> {attribute_map('e.filtered_attributes', PLAIN_DEPTH)}, p.exemplars) AS `Exemplars.FilteredAttributes`, "
+        f"arrayMap(e -> {attribute_map('e.filtered_attributes')}, p.exemplars) AS `Exemplars.FilteredAttributes`, "
         f"arrayMap(e -> {_time(f'least(e.time_unix_nano, {LONGEST_NS})')}, p.exemplars) AS `Exemplars.TimeUnix`, "
         "arrayMap(e -> if(e.value = 'as_int', toFloat64(e.as_int), e.as_double), p.exemplars) AS `Exemplars.Value`, "
         "arrayMap(e -> lower(hex(e.span_id)), p.exemplars) AS `Exemplars.SpanId`, "

@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
+from leewatch.semconv import wire
 from leewatch.semconv.protobuf import EXTRA_FIELDS
 
 _ids = itertools.count(1)
@@ -132,9 +133,14 @@ def batch_body(
     fields = {"project": project, "received_at": time.time_ns() if received_at is None else received_at, "batch": batch}
     if redaction_key:
         fields["redaction_key"] = redaction_key
-    return b"".join(request.SerializeToString() for request in requests) + b"".join(
+    return b"".join(map(_canonical, requests)) + b"".join(
         _field(EXTRA_FIELDS[name], value) for name, value in fields.items()
     )
+
+
+def _canonical(request: Any) -> bytes:
+    (signal,) = (name for name, kind in wire.REQUESTS.items() if isinstance(request, kind))
+    return wire.write(signal, wire.read(signal, request.SerializeToString()))
 
 
 def _field(number: int, value: Any) -> bytes:

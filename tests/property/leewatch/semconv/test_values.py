@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from leewatch.config import Settings
 from leewatch.semconv import sql
-from leewatch.semconv.protobuf import SPAN_DEPTH
 from leewatch.storage.client import connect
 from leewatch.testing import otlp
 
@@ -29,7 +28,7 @@ def nested(depth: int) -> st.SearchStrategy[Any]:
     return st.one_of(SCALARS, st.lists(below, max_size=3), st.dictionaries(TEXT, below, max_size=3))
 
 
-VALUES = st.one_of(nested(SPAN_DEPTH), st.binary(max_size=8))
+VALUES = st.one_of(nested(5), st.binary(max_size=8))
 
 
 def reads_back(value: Any, text: str) -> bool:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from leewatch.semconv import protobuf, sql
+from leewatch.semconv import sql
 from leewatch.testing import otlp
 
 
@@ -30,14 +30,6 @@ def test_an_insert_is_synchronous_exactly_once_and_tells_set_from_unset(signal: 
 @pytest.mark.parametrize("table", sql.REPAIRED)
 def test_a_repair_is_bound_to_one_batch(table: str) -> None:
     assert "Batch = {batch:String}" in sql.repair_statement(table)
-
-
-@pytest.mark.parametrize("depth", [0, 1, 3])
-def test_values_nest_to_the_depth_and_are_bytes_below(depth: int) -> None:
-    proto, type_ = protobuf.any_value_proto(depth), protobuf.any_value_type(depth)
-    assert re.findall(r"message (A\d+) ", proto) == [f"A{level}" for level in range(depth + 1)]
-    assert "bytes array_value = 5; bytes kvlist_value = 6;" in proto.splitlines()[0]
-    assert type_.count("Enum8") == 2 ** (depth + 1) - 1
 
 
 def test_the_appended_fields_use_the_published_numbers() -> None:
