@@ -12,7 +12,7 @@ from alerts import message
 from alerts.measure import milliseconds, moment, selection, span
 from alerts.observation import Observation, Window
 from alerts.onset import Bucket, onset
-from alerts.rules import QUANTILES, SCORES, SHARES, TOTALS, Rule
+from alerts.rules import EXACT, OTLP, QUANTILES, SCORES, SHARES, Rule
 from leewatch.storage import queries
 
 BUCKETS = 60
@@ -24,6 +24,8 @@ def example(client: Client, rule: Rule, observation: Observation, late_arrival_s
     known."""
     if observation.drift is not None:
         return message.drift_example(observation.drift)
+    if rule.metric in OTLP:
+        return ""
     parameters = {
         **selection(rule, observation.labels),
         **span(observation.window, late_arrival_seconds),
@@ -49,7 +51,7 @@ def since(client: Client, rule: Rule, observation: Observation, late_arrival_sec
     Looks one window further back, as what is breached now may have begun before there were samples enough to say so.
     """
     window = observation.window
-    if observation.drift is not None or rule.metric in TOTALS or rule.ratio_to_seconds_ago is not None:
+    if observation.drift is not None or rule.metric in EXACT | OTLP or rule.ratio_to_seconds_ago is not None:
         return window.start
     length = window.end - window.start
     wide = Window(window.start - length, window.end)

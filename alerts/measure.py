@@ -9,8 +9,9 @@ from typing import Any, get_args
 
 from clickhouse_connect.driver.client import Client
 
+from alerts import points
 from alerts.observation import DriftTest, Observation, Window
-from alerts.rules import QUANTILES, SCORES, TOTALS, Filter, Rule
+from alerts.rules import OTLP, QUANTILES, SCORES, TOTALS, Filter, Rule
 from alerts.verdict import Sample, judge, judge_drift
 from leewatch.schema import Cluster
 from leewatch.storage import queries
@@ -84,6 +85,8 @@ def _labels(rule: Rule, group: Sequence[str]) -> dict[str, str]:
 
 
 def _samples(client: Client, rule: Rule, window: Window, late: int) -> dict[tuple[str, ...], Sample]:
+    if rule.metric in OTLP:
+        return points.samples(client, rule, span(window, late), window)
     parameters = {
         **span(window, late),
         **selection(rule, {}),

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from alerts.alert import Alert
 from alerts.observation import DriftTest, Observation, Window
-from alerts.rules import QUANTILES, SHARES, Rule
+from alerts.rules import OTLP, QUANTILES, SHARES, Rule
 from leewatch.redact import redact
 from leewatch.schema import Notification
 
@@ -70,6 +70,10 @@ def how_bad(rule: Rule, observation: Observation) -> str:
         return text
     side = "at least" if rule.compare == ">" else "at most"
     sure = f" {percent(rule.confidence)} sure that it is {side}"
+    if rule.metric == "otlp_p95":
+        return (
+            f"{text}{sure} {percent(verdict.bound)} of observations that exceed {_amount(rule, rule.threshold or 0.0)}."
+        )
     if rule.metric in QUANTILES:
         limit = _amount(rule, rule.threshold or 0.0)
         return f"{text}{sure} {percent(verdict.bound)} of requests that take longer than {limit}."
@@ -92,12 +96,15 @@ def example(text: str) -> str:
 
 def url(base: str, rule: Rule, labels: Mapping[str, str], window: Window, fingerprint: str) -> str:
     """The dashboard page that shows the alert, at its window."""
-    page = "drift" if rule.drift is not None else "quality" if rule.score is not None else "overview"
+    page = "infrastructure" if rule.metric in OTLP else "overview"
+    page = "drift" if rule.drift is not None else "quality" if rule.score is not None else page
     parameters = {key: labels[key] for key in URL_LABELS if labels.get(key)}
     if rule.drift is not None:
         parameters["field"] = rule.drift
     if rule.score is not None:
         parameters["score"] = rule.score
+    if rule.of is not None:
+        parameters["metric"] = rule.of
     parameters |= {"from": _iso(window.start), "to": _iso(window.end), "alert": fingerprint}
     return f"{base}/{page}?{urlencode(parameters)}"
 
@@ -162,6 +169,15 @@ def _subject(rule: Rule) -> str:
         return f"The share of spans with {rule.score} of at least {rule.above:g}"
     if rule.metric == "score_mean":
         return f"The mean of {rule.score}"
+    if rule.metric in OTLP:
+        name = rule.of if not rule.attributes else f"{rule.of} ({', '.join(rule.attributes.values())})"
+        extreme = "highest" if rule.compare == ">" else "lowest"
+        return {
+            "otlp_mean": f"The mean of {name}",
+            "otlp_max": f"The {extreme} value of {name}",
+            "otlp_rate": f"The increase per second of {name}",
+            "otlp_p95": f"The value that 95 % of {name} stay below",
+        }[metric]
     if rule.metric in QUANTILES:
         name, _, quantile = metric.partition("_p")
         return f"The {UNITS[name]} that {quantile} % of requests stay below"
@@ -172,6 +188,8 @@ def _subject(rule: Rule) -> str:
 def _amount(rule: Rule, value: float) -> str:
     if rule.metric in SHARES:
         return percent(value)
+    if rule.metric in OTLP:
+        return f"{value:,.4g}"
     if rule.metric in QUANTILES:
         return f"{value / 1000:.3g} s" if value >= 1000 else f"{value:.3g} ms"
     if rule.metric == "cost":

@@ -26,6 +26,10 @@ Metric = Literal[
     "cost",
     "score_mean",
     "score_rate",
+    "otlp_mean",
+    "otlp_max",
+    "otlp_rate",
+    "otlp_p95",
 ]
 Dimension = Literal[
     "project", "service", "model", "environment", "provider", "prompt_name", "prompt_version", "feature"
@@ -37,7 +41,16 @@ Severity = Literal["info", "warning", "critical"]
 
 TOTALS = frozenset({"requests", "input_tokens", "output_tokens", "cost"})
 SHARES = frozenset({"error_rate", "score_rate"})
-QUANTILES: Mapping[str, float] = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99, "ttft_p95": 0.95}
+QUANTILES: Mapping[str, float] = {
+    "latency_p50": 0.5,
+    "latency_p95": 0.95,
+    "latency_p99": 0.99,
+    "ttft_p95": 0.95,
+    "otlp_p95": 0.95,
+}
+OTLP = frozenset({"otlp_mean", "otlp_max", "otlp_rate", "otlp_p95"})
+EXACT = TOTALS | (OTLP - set(QUANTILES))
+"""What is measured whole: chance has no part in it."""
 SCORES = frozenset({"score_mean", "score_rate"})
 MAX_RULES = 1000
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
@@ -54,6 +67,10 @@ class Rule(Section):
         None, min_length=1, description="field whose drift results fire the rule: prompt, response or a column"
     )
     score: str | None = Key(None, pattern=ADDRESS, description="address of the score, for score_mean and score_rate")
+    of: str | None = Key(None, min_length=1, max_length=255, description="name of the OTLP metric, for otlp_ metrics")
+    attributes: Mapping[str, str] = Key(
+        default_factory=dict, description="only data points that have, or whose resource has, these attributes"
+    )
     above: float | None = Key(None, description="score from which a span counts, for score_rate")
     compare: Literal[">", "<"] = Key(">", description="on which side of `threshold` the breach lies")
     threshold: float | None = Key(
@@ -89,9 +106,17 @@ class Rule(Section):
             known = get_args(Dimension if info.field_name == "by" else Filter)
             raise ValueError(f"unknown dimension {', '.join(unknown)}; known: {', '.join(known)}") from None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _every_point_counts(cls, values: Any) -> Any:
+        """Levels and rates are exact however few points a window has: another default of min_samples."""
+        if isinstance(values, Mapping) and values.get("metric") in OTLP & EXACT:
+            return {"min_samples": 1, **values}
+        return values
+
     @model_validator(mode="after")
     def _keys_fit(self) -> Self:
-        faults = [*_target_faults(self), *_score_faults(self), *_ratio_faults(self)]
+        faults = [*_target_faults(self), *_score_faults(self), *_otlp_faults(self), *_ratio_faults(self)]
         if faults:
             raise ValidationError.from_exception_data("rule", faults)
         return self
@@ -139,6 +164,22 @@ def _score_faults(rule: Rule) -> list[InitErrorDetails]:
         faults.append(_fault("score", "only score_mean and score_rate look at a score; remove it", rule.score))
     if rule.metric != "score_rate" and rule.above is not None:
         faults.append(_fault("above", "only score_rate counts scores; remove it", rule.above))
+    return faults
+
+
+def _otlp_faults(rule: Rule) -> list[InitErrorDetails]:
+    if rule.metric not in OTLP:
+        told: list[tuple[str, Any]] = [("of", rule.of), ("attributes", dict(rule.attributes))]
+        return [_fault(key, "only otlp_ metrics look at data points; remove it", got) for key, got in told if got]
+    faults = []
+    if rule.of is None:
+        faults.append(_fault("of", f"missing; {rule.metric} needs the name of a metric, e.g. hw.gpu.utilization"))
+    for key, given in (("by", rule.by), ("where", rule.where)):
+        unfit = sorted(set(given) - {"project", "service"})
+        if unfit:
+            faults.append(
+                _fault(key, f"data points know project and service; give `attributes` in place of {', '.join(unfit)}")
+            )
     return faults
 
 

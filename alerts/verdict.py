@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from alerts import bounds
-from alerts.rules import QUANTILES, SHARES, TOTALS, Rule
+from alerts.rules import EXACT, QUANTILES, SHARES, TOTALS, Rule
 
 Outcome = Literal["breached", "uncertain", "clear", "no_data"]
 
@@ -62,7 +62,7 @@ def judge(rule: Rule, sample: Sample | None, earlier: Sample | None = None) -> V
     if rule.ratio_to_seconds_ago is not None:
         return _ratio(rule, sample, earlier, threshold)
     beyond = _beyond(sample.value, threshold, rule.compare)
-    if rule.metric in TOTALS:
+    if rule.metric in EXACT:
         return Verdict("breached" if beyond else "clear", sample.value, sample.n)
     bound, limit = _bound(rule, sample, threshold)
     if not beyond:

@@ -42,4 +42,4 @@ def test_examples_in_the_documentation_are_valid_configurations() -> None:
 
 def test_the_example_of_each_key_is_accepted() -> None:
     full = yaml.safe_load(re.search(r"```yaml\n(.*?)```", RULES, re.DOTALL)[1])  # type: ignore[index]
-    assert len(parse(full["alerts"]["rules"])) == 4
+    assert len(parse(full["alerts"]["rules"])) == 5
