@@ -86,6 +86,6 @@ def test_ordinary_numbers_dates_and_names_stay(text: str) -> None:
 )
 def test_one_megabyte_of_adversarial_text_takes_linear_time(unit: str) -> None:
     text = (unit * (1_000_000 // len(unit) + 1))[:1_000_000]
-    started = time.perf_counter()
+    started = time.process_time()
     redact(text)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
