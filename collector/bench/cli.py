@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from collector.bench import crash as crash_bench
 from collector.bench.ingest import Options, Result, measure
 
 app = typer.Typer(add_completion=False, help="Reproducible measurements of this machine.", no_args_is_help=True)
@@ -49,6 +50,31 @@ def ingest(
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(text + "\n", encoding="utf-8")
     typer.echo(text)
+
+
+@app.command()
+def crash(
+    kills: Annotated[int, typer.Option(min=1, help="How often a process is killed with SIGKILL.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Of the plan: who is killed, when, at which instant.")] = 1,
+    check_every: Annotated[int, typer.Option(min=1, help="Kills after which every span is compared.")] = 10,
+    output: Annotated[Path | None, typer.Option(help="File for the result as JSON.")] = None,
+) -> None:
+    """Kill collector and store under load; exit code 0 when every acked span is stored exactly once."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("kills", total=kills)
+
+        def tell(done: int, acked: int) -> None:
+            progress.update(task, completed=done, description=f"kills ({acked:,} spans acked)")
+
+        result = crash_bench.measure(kills, seed, check_every, tell)
+    text = json.dumps(result.as_dict(), indent=2)
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text + "\n", encoding="utf-8")
+    typer.echo(text)
+    if not result.passed:
+        raise typer.Exit(1)
 
 
 def _report(result: Result, console: Console) -> None:

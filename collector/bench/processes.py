@@ -114,6 +114,10 @@ class Installation:
         process.kill()
         process.wait()
 
+    def send(self, role: str, number: signal.Signals) -> None:
+        """Sends a role a signal, e.g. SIGSTOP."""
+        self._processes[role].send_signal(number)
+
     def exit_code(self, role: str) -> int:
         """What a role that ends by itself ends with."""
         return self._processes.pop(role).wait(READY_SECONDS)
