@@ -39,6 +39,11 @@ class Plain:
         """Takes the next bytes. Raises TooLargeError, CorruptError."""
         self._keep(chunk)
 
+    @property
+    def size(self) -> int:
+        """Bytes collected so far."""
+        return self._size
+
     def _keep(self, chunk: bytes) -> None:
         self._size += len(chunk)
         if self._size > self._limit:

@@ -21,6 +21,8 @@ SERVICES: dict[Signal, str] = {
     "metrics": "opentelemetry.proto.collector.metrics.v1.MetricsService",
 }
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
+MOST_STREAMS = 64
+"""Unanswered calls of one connection: bounds what the core holds in memory before we see it."""
 _INLINE_BYTES = 1 << 16
 """Bodies up to this size are decompressed on the event loop; larger ones would make other senders wait."""
 
@@ -30,6 +32,8 @@ async def listen(intake: Intake, gate: Gate, host: str, port: int) -> tuple[grpc
     server = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", intake.max_request_bytes),
+            # A connection whose calls are not answered waits; refusing them by number would make its sender drop them.
+            ("grpc.max_concurrent_streams", MOST_STREAMS),
             # Without this a second collector would silently share the port and half of the traffic.
             ("grpc.so_reuseport", 0),
             # The core would inflate a bomb whole before it looks at its size; we inflate under a cap.
@@ -51,13 +55,16 @@ async def listen(intake: Intake, gate: Gate, host: str, port: int) -> tuple[grpc
 def _handler(intake: Intake, gate: Gate, signal: Signal) -> grpc.GenericRpcHandler:
     async def export(body: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
         try:
-            try:
-                project = await gate.project(credential(credentials_of(context.invocation_metadata())))
-                plain = await _plain(intake, body)
-            except status.Refusal as refusal:
-                intake.count_refusal(signal, "grpc", refusal)
-                raise
-            accepted = await intake.take(signal, plain, "grpc", project)
+            with intake.hold() as held:
+                try:
+                    held.grow(len(body))
+                    project = await gate.project(credential(credentials_of(context.invocation_metadata())))
+                    plain = await _plain(intake, body)
+                    held.grow(len(body) + len(plain) if plain is not body else len(body))
+                except status.Refusal as refusal:
+                    intake.count_refusal(signal, "grpc", refusal)
+                    raise
+                accepted = await intake.take(signal, plain, "grpc", project)
         except status.Refusal as refusal:
             await _abort(context, refusal)
             raise

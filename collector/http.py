@@ -14,6 +14,7 @@ from starlette.routing import Route
 from collector import answers, otlp_json, status
 from collector.auth import Gate, credential
 from collector.body import CorruptError, TooLargeError, reader
+from collector.inflight import Hold
 from collector.intake import Intake
 from collector.listening import LOOPBACK
 from collector.metrics import CONTENT_TYPE
@@ -79,13 +80,14 @@ def _export(intake: Intake, gate: Gate, signal: Signal) -> Handler:
     async def export(request: Request) -> Response:
         content_type = _content_type(request)
         try:
-            project = await gate.project(credential(request.headers))
-            body = await _body(intake, signal, request, content_type)
-        except status.Refusal as refusal:
-            intake.count_refusal(signal, "http", refusal)
-            return _response(status.to_http(refusal, content_type))
-        try:
-            accepted = await intake.take(signal, body, "http", project)
+            with intake.hold() as held:
+                try:
+                    project = await gate.project(credential(request.headers))
+                    body = await _body(intake, signal, request, content_type, held)
+                except status.Refusal as refusal:
+                    intake.count_refusal(signal, "http", refusal)
+                    raise
+                accepted = await intake.take(signal, body, "http", project)
         except status.Refusal as refusal:
             return _response(status.to_http(refusal, content_type))
         message = answers.message(signal, accepted)
@@ -114,7 +116,7 @@ def _content_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _body(intake: Intake, signal: Signal, request: Request, content_type: str) -> bytes:
+async def _body(intake: Intake, signal: Signal, request: Request, content_type: str, held: Hold) -> bytes:
     """The request as protobuf bytes. Raises Refusal."""
     if content_type not in {status.PROTOBUF, status.JSON}:
         raise status.wrong_content_type(content_type)
@@ -125,6 +127,7 @@ async def _body(intake: Intake, signal: Signal, request: Request, content_type: 
     try:
         async for chunk in request.stream():
             collected.feed(chunk)
+            held.grow(collected.size)
         body = collected.finish()
         if content_type == status.JSON:
             return await asyncio.to_thread(otlp_json.to_protobuf, signal, body)

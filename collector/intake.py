@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from collector import metrics as m
 from collector import status
 from collector.accounting import Accounts
+from collector.disk import Free
+from collector.inflight import Hold, InFlight
 from collector.segment import Kind, Record, Signal
 from collector.spool import Spool, SpoolWriteError
 from collector.validate import MalformedError, Verdict, check
@@ -36,15 +38,25 @@ class Intake:
         section: CollectorSection,
         spools: Mapping[Signal, Spool],
         metrics: m.Metrics,
+        free: Free | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
+        """free: space on the disk of the spools; None: not asked."""
         self.max_request_bytes = section.max_request_mb << 20
+        self.in_flight = InFlight(section.max_inflight_mb << 20)
+        self._max_value_bytes = section.max_value_mb << 20
         self._max_spool_bytes = section.max_spool_mb << 20
+        self._min_free_bytes = section.min_free_mb << 20
+        self._free = free
         self._spools = spools
         self._metrics = metrics
         self._wall = wall
         self._known = {signal: set(spool.digests()) for signal, spool in spools.items()}
         self._under_way: dict[Signal, dict[bytes, asyncio.Future[None]]] = {signal: {} for signal in spools}
+
+    def hold(self) -> Hold:
+        """Counts the memory of one request, from its first byte to its answer."""
+        return Hold(self.in_flight)
 
     async def take(self, signal: Signal, body: bytes, transport: str, project: str = DEFAULT_PROJECT) -> Accepted:
         """Acks one request of a project: when this returns, its accepted items survive a crash.
@@ -64,10 +76,12 @@ class Intake:
 
     async def _take(self, signal: Signal, body: bytes, project: str) -> Accepted:
         try:
-            verdict = check(signal, body, project)
+            verdict = check(signal, body, project, self._max_value_bytes)
         except MalformedError as error:
             raise status.malformed(str(error)) from None
         accepted = verdict.received - verdict.rejected
+        if verdict.truncated:
+            self._metrics.add(m.TRUNCATED, verdict.truncated, signal=signal)
         if verdict.received == 0:
             return Accepted(0, "")
         if not accepted or await self._is_duplicate(signal, verdict.digest):
@@ -121,6 +135,13 @@ class Intake:
             raise status.unavailable(
                 f"the spool is full: {waiting >> 20} MB wait for the database (collector.max_spool_mb "
                 f"= {self._max_spool_bytes >> 20})",
+                RETRY_SECONDS,
+            )
+
+        if self._free is not None and self._free.bytes < self._min_free_bytes + size:
+            raise status.unavailable(
+                f"the disk is full: {self._free.bytes >> 20} MB are left on it (collector.min_free_mb "
+                f"= {self._min_free_bytes >> 20})",
                 RETRY_SECONDS,
             )
 

@@ -41,6 +41,14 @@ SPOOL_DISK_BYTES = Metric("leewatch_collector_spool_disk_bytes", "gauge", "Bytes
 SPOOL_LIMIT_BYTES = Metric(
     "leewatch_collector_spool_limit_bytes", "gauge", "Waiting bytes beyond which senders get 503"
 )
+QUARANTINE_BYTES = Metric(
+    "leewatch_collector_quarantine_bytes", "gauge", "Bytes of the spool that could not be read after a crash or damage"
+)
+INFLIGHT_BYTES = Metric("leewatch_collector_inflight_bytes", "gauge", "Bytes of requests that are not answered yet")
+DISK_FREE_BYTES = Metric("leewatch_collector_disk_free_bytes", "gauge", "Bytes left on the disk of the spool")
+TRUNCATED = Metric(
+    "leewatch_collector_truncated_values_total", "counter", "Values longer than collector.max_value_mb that were cut"
+)
 SET_ASIDE = Metric(
     "leewatch_collector_segments_set_aside", "gauge", "Segments that fail for an unclear reason and are tried again"
 )
@@ -65,6 +73,10 @@ ALL = (
     SPOOL_BYTES,
     SPOOL_DISK_BYTES,
     SPOOL_LIMIT_BYTES,
+    QUARANTINE_BYTES,
+    INFLIGHT_BYTES,
+    DISK_FREE_BYTES,
+    TRUNCATED,
     SET_ASIDE,
     ACK_SECONDS,
     INSERT_SECONDS,

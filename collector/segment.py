@@ -13,7 +13,7 @@ import struct
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Literal
@@ -171,23 +171,43 @@ def scan(data: bytes | memoryview) -> Iterator[Record]:
     if bytes(view[: len(MAGIC)]) != MAGIC:
         return
     position = len(MAGIC)
-    while position + HEADER_SIZE <= len(view):
-        fields = view[position + _CHECKSUM.size : position + HEADER_SIZE]
-        kind, length, received, rejected, duplicate, first, last, at_ms, digest = _FIELDS.unpack(fields)
-        start = position + HEADER_SIZE
-        end = start + length
-        if end > len(view) or kind & ~PROJECT_BIT not in _KINDS:
-            return
-        (checksum,) = _CHECKSUM.unpack_from(view, position)
-        if zlib.crc32(view[start:end], zlib.crc32(fields)) != checksum:
-            return
-        project = DEFAULT_PROJECT
-        if kind & PROJECT_BIT:
-            named = start + 1 + view[start]
-            project, start = bytes(view[start + 1 : named]).decode(), named
-        counts = received, rejected, duplicate, first, last, at_ms, digest
-        yield Record(Kind(kind & ~PROJECT_BIT), *counts, end - start, start, project)
-        position = end
+    while (record := read_record(view, position)) is not None:
+        yield record
+        position = record.offset + record.length
+
+
+def read_record(view: memoryview, position: int) -> Record | None:
+    """The whole record whose header begins there; None when there is none, or its checksum does not fit."""
+    start = position + HEADER_SIZE
+    if start > len(view):
+        return None
+    fields = view[position + _CHECKSUM.size : start]
+    kind, length, received, rejected, duplicate, first, last, at_ms, digest = _FIELDS.unpack(fields)
+    end = start + length
+    if end > len(view) or kind & ~PROJECT_BIT not in _KINDS:
+        return None
+    (checksum,) = _CHECKSUM.unpack_from(view, position)
+    if zlib.crc32(view[start:end], zlib.crc32(fields)) != checksum:
+        return None
+    project = DEFAULT_PROJECT
+    if kind & PROJECT_BIT:
+        named = start + 1 + view[start]
+        project, start = bytes(view[start + 1 : named]).decode(), named
+    counts = received, rejected, duplicate, first, last, at_ms, digest
+    return Record(Kind(kind & ~PROJECT_BIT), *counts, end - start, start, project)
+
+
+def without_payloads(segment: Segment) -> tuple[list[Record], bytes]:
+    """Records and content of a settled segment whose requests gave up their bytes: counts and digests stay."""
+    assert segment.settlement is not None
+    kept = [
+        replace(record, kind=Kind.DROPPED) if record.kind is Kind.REQUEST else record
+        for record in segment.records
+        if record.kind in {Kind.REQUEST, Kind.NOTE, Kind.DROPPED}
+    ]
+    payload = segment.settlement.encode()
+    parts = [MAGIC, *(encode(record) for record in kept), encode(Record(Kind.SETTLED), payload), payload]
+    return kept, b"".join(parts)
 
 
 def end_of(records: list[Record]) -> int:

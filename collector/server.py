@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 import httpx
 import uvicorn
@@ -19,6 +20,7 @@ from collector.accounting import Totals, total
 from collector.auth import Gate
 from collector.database import Database
 from collector.delivery import Delivery
+from collector.disk import Free
 from collector.durable import lock_directory
 from collector.grpc import listen
 from collector.http import Pages, application
@@ -30,6 +32,7 @@ from collector.spool import Spool
 from collector.statements import statements
 from collector.writer import Writer
 from leewatch.config import CollectorSection, Settings
+from leewatch.errors import DataDirectoryNotWritableError
 from leewatch.redaction.key import key_of
 from leewatch.semconv.own_keys import MappingSection
 
@@ -65,15 +68,18 @@ class Collector(Pages):
     def __init__(self, settings: Settings) -> None:
         self._section = settings.collector
         directory = settings.data / SPOOL_DIRECTORY
-        self._lock = lock_directory(directory, settings.data)
+        with _writable(settings.data):
+            self._lock = lock_directory(directory, settings.data)
         self.metrics_registry = m.Metrics()
         self._store_up = False
         self._client = httpx.Client(timeout=INSERT_TIMEOUT, trust_env=False)
         database = Database(settings, self._client, self._watch_store)
-        self.spools: dict[Signal, Spool] = {
-            name: Spool(directory / name, name, self._section.flush_mb << 20) for name in SIGNALS
-        }
-        self.intake = Intake(self._section, self.spools, self.metrics_registry)
+        with _writable(settings.data):
+            self.spools: dict[Signal, Spool] = {
+                name: Spool(directory / name, name, self._section.flush_mb << 20) for name in SIGNALS
+            }
+        self._free = Free(directory)
+        self.intake = Intake(self._section, self.spools, self.metrics_registry, self._free)
         keys_client = httpx.Client(timeout=KEYS_TIMEOUT, trust_env=False)
         self.keyrings = KeyringFile(settings.data, Database(settings, keys_client, self._watch_store))
         self.gate = Gate(self._section.require_api_key, self.keyrings)
@@ -102,7 +108,10 @@ class Collector(Pages):
     def _expire(self, name: Signal) -> None:
         spool = self.spools[name]
         try:
-            gone = spool.expire(self._section.keep_seconds, self._section.max_spool_mb << 20)
+            # What is stored already must not take the space that requests or the store need.
+            needed = 2 * self._section.min_free_mb + self._section.max_request_mb
+            scarce = spool.starved or self._free.bytes < needed << 20
+            gone = spool.expire(self._section.keep_seconds, 0 if scarce else self._section.max_spool_mb << 20)
         except OSError as error:
             log.error("old segments could not be deleted: %s", error)
             return
@@ -191,8 +200,11 @@ class Collector(Pages):
             registry.set(m.SPOOLED, totals.spooled, signal=name)
             registry.set(m.SPOOL_BYTES, spool.unsettled_bytes, signal=name)
             registry.set(m.SPOOL_DISK_BYTES, spool.disk_bytes, signal=name)
+            registry.set(m.QUARANTINE_BYTES, spool.quarantine.bytes, signal=name)
             registry.set(m.SET_ASIDE, spool.segments_set_aside, signal=name)
         registry.set(m.SPOOL_LIMIT_BYTES, self._section.max_spool_mb << 20)
+        registry.set(m.INFLIGHT_BYTES, self.intake.in_flight.bytes)
+        registry.set(m.DISK_FREE_BYTES, self._free.bytes)
         registry.set(m.STORE_UP, self._store_up)
         return registry.render()
 
@@ -216,6 +228,15 @@ def _account(totals: Mapping[Signal, Totals]) -> dict[str, object]:
 
 def _outcomes(totals: Totals) -> Sequence[tuple[str, int]]:
     return [(name, count) for name, count in totals.as_dict().items() if name != "spooled"]
+
+
+@contextlib.contextmanager
+def _writable(data: Path) -> Iterator[None]:
+    """Turns a fault of the disk at the start into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise DataDirectoryNotWritableError(data, error) from None
 
 
 class _Uvicorn(uvicorn.Server):

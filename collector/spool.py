@@ -6,8 +6,10 @@ segments, insert them and settle them. A future that `append` returned resolves 
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import re
 import secrets
 import threading
 import time
@@ -15,17 +17,25 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
 from collector.accounting import Accounts, Checkpoint, Totals, merged, of_segment, total
+from collector.disk import Reserve
 from collector.durable import boot_id, replace_file, sync_directory, write_all
-from collector.segment import MAGIC, Kind, Outcome, Record, Segment, Settlement, Signal, encode, end_of, scan
+from collector.quarantine import Quarantine
+from collector.recovery import read_segment
+from collector.segment import MAGIC, Kind, Outcome, Record, Segment, Settlement, Signal, encode, without_payloads
 
 log = logging.getLogger(__name__)
 
 SUFFIX = ".seg"
 CHECKPOINT = "checkpoint.json"
+RESERVE = "reserve"
+FAULT_SECONDS = 0.1
+"""After a failed write the disk is left alone for so long; requests that come meanwhile share the next try."""
+_NAME = re.compile(r"\w+-(\d{12})-[0-9a-f]{8}\.seg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,7 @@ class Spool:
         self._pending: list[_Pending] = []
         self._closing = False
         self.writable = True
+        self.starved = False
         self._writing = threading.Lock()
         self._open: Segment | None = None
         self._descriptor = -1
@@ -68,7 +79,9 @@ class Spool:
         self._taken: set[int] = set()
         self._ageing = threading.Lock()
         self._settled: deque[Segment] = deque()
-        self._checkpoint = Checkpoint.load(directory / CHECKPOINT)
+        self.quarantine = Quarantine(directory)
+        self._reserve = Reserve(directory / RESERVE)
+        self._checkpoint = self._saved_checkpoint()
         self._next = self._checkpoint.folded + 1
         self._recover()
         self._thread = threading.Thread(target=self._commit_forever, name=f"spool-{signal}", daemon=True)
@@ -104,11 +117,13 @@ class Spool:
         except OSError as error:
             log.error("spool %s cannot be written: %s", self._directory, error)
             self.writable = False
+            self.starved = error.errno in {errno.ENOSPC, errno.EDQUOT}
             fault = SpoolWriteError(error.errno, error.strerror)
             for pending in group:
                 pending.done.set_exception(fault)
+            time.sleep(FAULT_SECONDS)
             return
-        self.writable = True
+        self.writable, self.starved = True, False
         with self._state:
             self._state.notify_all()
         for pending in group:
@@ -140,6 +155,12 @@ class Spool:
     def _abandon(self, segment: Segment) -> None:
         """Takes back what a failed group wrote. After a failed fsync the file is not trusted with further records."""
         try:
+            if not segment.records:
+                segment.path.unlink()
+                os.close(self._descriptor)
+                with self._state:
+                    self._open, self._descriptor = None, -1
+                return
             os.ftruncate(self._descriptor, segment.size)
         except OSError as error:
             log.error("spool segment %s could not be cut back: %s", segment.path, error)
@@ -245,14 +266,16 @@ class Spool:
         counts and digests stay until keep_seconds have passed.
         """
         with self._ageing:
-            gone = self._fold(self._expired(keep_seconds))
+            expired = self._expired(keep_seconds)
+            gone = self._reserve.spend_on(partial(self._fold, expired))
+            self._reserve.fill()
             excess = self.disk_bytes - max_bytes
             for segment in list(self._settled):
                 if excess <= 0:
                     break
                 if segment.requests:
                     before = segment.size
-                    self._drop_payloads(segment)
+                    self._reserve.spend_on(partial(self._drop_payloads, segment))
                     excess -= before - segment.size
             return gone
 
@@ -263,7 +286,11 @@ class Spool:
         """
         with self._state:
             ordered = sorted(self._segments(), key=lambda segment: segment.number)
-        due = self._wall() - keep_seconds
+        now = self._wall()
+        due = now - keep_seconds
+        for segment in list(self._settled):
+            if segment.settlement is not None and segment.settlement.at > now:  # the clock was set back: count from now
+                segment.settlement = replace(segment.settlement, at=now)
         return list(takewhile(lambda s: s.settlement is not None and s.settlement.at <= due, ordered))
 
     def _fold(self, segments: list[Segment]) -> list[bytes]:
@@ -282,15 +309,7 @@ class Spool:
         return [record.digest for segment in segments for record in segment.records if record.accepted]
 
     def _drop_payloads(self, segment: Segment) -> None:
-        assert segment.settlement is not None
-        kept = [
-            replace(record, kind=Kind.DROPPED) if record.kind is Kind.REQUEST else record
-            for record in segment.records
-            if record.kind in {Kind.REQUEST, Kind.NOTE, Kind.DROPPED}
-        ]
-        payload = segment.settlement.encode()
-        parts = [MAGIC, *(encode(record) for record in kept), encode(Record(Kind.SETTLED), payload), payload]
-        content = b"".join(parts)
+        kept, content = without_payloads(segment)
         replace_file(segment.path, content)
         with self._state:
             segment.records = kept
@@ -300,35 +319,30 @@ class Spool:
 
     def _recover(self) -> None:
         for path in sorted(self._directory.glob(f"{self.signal}-*{SUFFIX}")):
-            number = int(path.stem.split("-")[1])
+            named = _NAME.fullmatch(path.name)
+            if named is None:
+                log.error("%s is no spool segment by its name, kept as %s", path.name, self.quarantine.take(path))
+                continue
+            number = int(named[1])
             if number <= self._checkpoint.folded:
                 path.unlink()
                 continue
             self._next = max(self._next, number + 1)
-            segment = self._read(path, number)
-            if not segment.records:
-                path.unlink()
-            elif segment.settlement is not None:
-                self._settled.append(segment)
-            else:
-                self._waiting.append(segment)
+            segment = read_segment(path, self.signal, number, self._boot, self.quarantine)
+            if segment is not None:
+                (self._waiting if segment.settlement is None else self._settled).append(segment)
         (self._directory / (CHECKPOINT + ".new")).unlink(missing_ok=True)
 
-    def _read(self, path: Path, number: int) -> Segment:
-        data = path.read_bytes()
-        records = list(scan(data))
-        good = end_of(records)
-        if good < len(data):
-            log.warning("spool segment %s: cut a torn tail of %d bytes", path.name, len(data) - good)
-            os.truncate(path, good)
-        segment = Segment(path, self.signal, number, size=good, recovered=True)
-        segment.records = [record for record in records if record.kind is not Kind.SETTLED]
-        for record in records:
-            if record.kind is Kind.SETTLED:
-                settlement = Settlement.decode(data[record.offset : record.offset + record.length])
-                dropped = any(other.kind is Kind.DROPPED for other in records)
-                segment.settlement = settlement if settlement.boot == self._boot or dropped else None
-        return segment
+    def _saved_checkpoint(self) -> Checkpoint:
+        path = self._directory / CHECKPOINT
+        try:
+            return Checkpoint.load(path)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            log.error(
+                "%s is DAMAGED (%s), kept as %s: the account begins anew with the segments that are left",
+                *(path, error, self.quarantine.take(path)),
+            )
+            return Checkpoint()
 
     # -- state --------------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from collector import points
+from collector.oversize import cut, has_longer
 from collector.segment import Signal
 from leewatch.projects import DEFAULT_PROJECT
 from leewatch.semconv import wire
@@ -24,6 +25,9 @@ _NO_TRACE = bytes(16)
 _NO_SPAN = bytes(8)
 _NEVER = 1 << 64
 
+LONGEST_VALUE_BYTES = 4 << 20
+"""About a million tokens of English."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -34,6 +38,7 @@ class Verdict:
     first_ns, last_ns: range of event times of what is stored; times before EARLIEST_NS do not count,
     the database replaces them by that of receipt. reason: for the sender, empty when nothing was refused.
     digest: of the project and the bytes as received: the same bytes of another project are another request.
+    truncated: values that were cut.
     """
 
     payload: bytes
@@ -43,10 +48,16 @@ class Verdict:
     last_ns: int
     reason: str
     digest: bytes
+    truncated: int = 0
 
 
-def check(signal: Signal, body: bytes, project: str = DEFAULT_PROJECT) -> Verdict:
-    """Judges the decompressed protobuf bytes of one request of a project. Raises MalformedError."""
+def check(
+    signal: Signal, body: bytes, project: str = DEFAULT_PROJECT, longest_value: int = LONGEST_VALUE_BYTES
+) -> Verdict:
+    """Judges the decompressed protobuf bytes of one request of a project. Raises MalformedError.
+
+    longest_value: bytes of a value beyond which it is cut and flagged.
+    """
     request = wire.read(signal, body)
     received, rejected, first, last = _CHECKS[signal](request)
     if rejected:
@@ -54,8 +65,13 @@ def check(signal: Signal, body: bytes, project: str = DEFAULT_PROJECT) -> Verdic
     # Written anew: the database reads repeated fields, foreign wire types and overlong numbers in its own way or not at
     # all, and fields from 1000 up are ours. Canonical bytes say to it what they said to the checks above.
     payload = wire.write(signal, request) if rejected < received else b""
+    truncated = 0
+    if len(body) > longest_value and signal != "metrics" and has_longer(request, longest_value):
+        whole = parse(signal, payload)
+        truncated = cut(whole, longest_value)
+        payload = whole.SerializeToString()
     reason = _reason(signal, rejected) if rejected else ""
-    return Verdict(payload, received, rejected, min(first, last), last, reason, digest(body, project))
+    return Verdict(payload, received, rejected, min(first, last), last, reason, digest(body, project), truncated)
 
 
 def digest(body: bytes, project: str) -> bytes:

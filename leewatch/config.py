@@ -81,6 +81,15 @@ class CollectorSection(Section):
         False, description="refuse requests without an API key; false: those belong to project `default`"
     )
     max_request_mb: int = Key(64, ge=1, le=1024, description="largest request, also after decompression, MB")
+    max_inflight_mb: int = Key(
+        256, ge=1, description="bytes of unanswered requests beyond which further ones are refused with 503, MB"
+    )
+    max_value_mb: int = Key(
+        4, ge=1, le=1024, description="longest value of an attribute or log body; longer ones are cut and flagged, MB"
+    )
+    min_free_mb: int = Key(
+        256, ge=0, description="free disk space below which requests are refused with 503, left to the store, MB"
+    )
     max_spool_mb: int = Key(2048, ge=16, description="spooled bytes beyond which requests are refused with 503, MB")
     keep_seconds: int = Key(
         600, ge=0, description="seconds that a segment is kept after its insert, and duplicates are known"

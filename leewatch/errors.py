@@ -5,6 +5,7 @@
     ├── InputError                a file, argument or payload is not what it should be
     ├── PortInUseError            a role cannot listen where it was told to
     ├── DataDirectoryLockedError  another process owns the data directory
+    ├── DataDirectoryNotWritableError  the data directory cannot be written
     ├── NotRunningError           no installation answers where one was expected
     ├── MissingExtraError         a feature needs packages that are not installed
     ├── ModelNotFoundError        model weights are neither on disk nor to be had
@@ -59,6 +60,16 @@ class DataDirectoryLockedError(LeewatchError):
     def __init__(self, path: Path) -> None:
         super().__init__(
             f"data directory {path} is in use by another Leewatch process. Stop that process, or pass another --data DIR."
+        )
+
+
+class DataDirectoryNotWritableError(LeewatchError):
+    """The data directory cannot be written."""
+
+    def __init__(self, path: Path, fault: OSError) -> None:
+        super().__init__(
+            f"data directory {path} cannot be written: {fault.strerror or fault}. Make it writable by this user and free "
+            "space on its disk, or pass another --data DIR."
         )
 
 

@@ -5,13 +5,19 @@ A role writes its file when it starts and removes it when it ends; a file whose 
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from leewatch.errors import DataDirectoryNotWritableError
+
+log = logging.getLogger(__name__)
 
 RUN_DIRECTORY = "run"
 LISTENING_KEYS: Mapping[str, tuple[str, ...]] = {
@@ -46,15 +52,23 @@ def running(data: Path) -> dict[str, RunningRole]:
 
 @contextmanager
 def registered(data: Path, role: str, listening: Mapping[str, Any]) -> Iterator[None]:
-    """Says for as long as it is open that this process is the role, unless another living process says so already."""
+    """Says for as long as it is open that this process is the role, unless another living process says so already.
+
+    A role on a full disk runs without: it may be the one that frees space. Raises DataDirectoryNotWritableError.
+    """
     path = data / RUN_DIRECTORY / f"{role}.json"
     if role in running(data):
         yield
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}.tmp")
-    fresh.write_text(json.dumps({"pid": os.getpid(), "listening": dict(listening)}), encoding="utf-8")
-    fresh.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(f".{os.getpid()}.tmp")
+        fresh.write_text(json.dumps({"pid": os.getpid(), "listening": dict(listening)}), encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise DataDirectoryNotWritableError(data, error) from None
+        log.warning("the disk of %s is full: the ports of this role are not noted there", data)
     try:
         yield
     finally:

@@ -207,7 +207,7 @@ def padded(seed: int) -> bytes:
 
 
 def test_without_a_store_requests_are_spooled_then_refused_with_a_hint(tmp_path: Path) -> None:
-    running = Installation(tmp_path / "data", {"COLLECTOR__MAX_SPOOL_MB": 16})
+    running = Installation(tmp_path / "data", {"COLLECTOR__MAX_SPOOL_MB": 16, "COLLECTOR__MAX_VALUE_MB": 64})
     running.start("collector")
     try:
         assert post(running, padded(seed=1)).status_code == 200

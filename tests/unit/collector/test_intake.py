@@ -128,7 +128,7 @@ def test_a_sender_that_hangs_up_does_not_take_its_request_back(spool: Spool, dis
 
 
 def test_a_full_spool_refuses_with_a_hint_and_keeps_what_it_has(spool: Spool) -> None:
-    intake = intake_of(spool, max_spool_mb=16)
+    intake = intake_of(spool, max_spool_mb=16, max_value_mb=64)
 
     async def scenario() -> None:
         await intake.take("traces", body("a", padding=15 << 20), "grpc")
