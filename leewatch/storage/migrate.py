@@ -9,11 +9,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from leewatch.config import Settings
 from leewatch.errors import ConfigError, MigrationError
 from leewatch.storage.lexer import quote, quote_name, statements
+
+if TYPE_CHECKING:
+    from leewatch.redaction.plan import Plan
+    from leewatch.semconv.sql import SqlObject
 
 log = logging.getLogger(__name__)
 
@@ -103,20 +107,36 @@ def apply(client: Database, settings: Settings, exclusive: bool = False) -> None
     Raises MigrationError when the database is newer than this release, an applied file was changed, a statement fails;
     ConfigError when the database cannot read a regular expression of the configuration.
     """
-    from leewatch.redaction.section import RedactionSection
-    from leewatch.semconv.own_keys import MappingSection
-    from leewatch.semconv.sql import objects
-
     database = settings.storage.database
     client.command(f"CREATE DATABASE IF NOT EXISTS {quote_name(database)}")
     run = _Run(client, database)
     with _Lock(client, database, exclusive):
         run.prepare()
         run.numbered(shipped())
-        plan = settings.section(RedactionSection).plan()
-        run.readable(plan.expressions)
-        run.generated(objects(plan, settings.section(MappingSection).own_keys()))
+        run.readable(_plan(settings).expressions)
+        run.generated(generated_objects(settings))
         run.retention(settings.storage.raw_days, settings.storage.spans_days)
+
+
+def generated_objects(settings: Settings) -> list[SqlObject]:
+    """The tables and views that this release generates under this configuration, in the order in which they are created."""
+    from leewatch.semconv.own_keys import MappingSection
+    from leewatch.semconv.sql import objects
+
+    return objects(_plan(settings), settings.section(MappingSection).own_keys())
+
+
+def is_current(client: Database, settings: Settings) -> bool:
+    """Whether the generated objects in the database are those of this release and configuration."""
+    run = _Run(client, settings.storage.database)
+    run.prepare()
+    return run.has(generated_objects(settings))
+
+
+def _plan(settings: Settings) -> Plan:
+    from leewatch.redaction.section import RedactionSection
+
+    return settings.section(RedactionSection).plan()
 
 
 class _Run:
@@ -153,21 +173,24 @@ class _Run:
                 log.info("migration %s applied", migration.name)
 
     def generated(self, objects: Sequence[GeneratedObject]) -> None:
-        text = "\n".join(f"{item.name}\n{item.create}\n{item.drop}" for item in objects)
-        checksum = hashlib.sha256(text.encode()).hexdigest()
-        before = self._applied.get(_GENERATED)
-        if before and before.checksum == checksum:
+        if self.has(objects):
             return
+        before = self._applied.get(_GENERATED)
         drops = [item.drop for item in reversed(objects)]
         stale = [statement for statement in (before.undo if before else ()) if statement not in drops]
         for statement in [*stale, *drops]:
             self._execute(statement, "removal of generated objects")
         for item in objects:
             self._execute(item.create, f"generated object {item.name}")
-        self._record(_GENERATED, "generated", checksum, len(objects), drops)
+        self._record(_GENERATED, "generated", _checksum(objects), len(objects), drops)
         log.info("%d generated tables and views created", len(objects))
         if before:
             log.info("what was derived before stays as it is until `leewatch normalize --since T` derives it anew")
+
+    def has(self, objects: Sequence[GeneratedObject]) -> bool:
+        """Whether these objects are the ones that the database has."""
+        before = self._applied.get(_GENERATED)
+        return before is not None and before.checksum == _checksum(objects)
 
     def readable(self, expressions: Mapping[str, str]) -> None:
         """Raises ConfigError when the database cannot read a regular expression of the user's: views would fail on data."""
@@ -205,6 +228,11 @@ class _Run:
                 return
             head = " ".join(statement.split())[:80]
             raise MigrationError(f"{what} failed at `{head}...`: {error}") from error
+
+
+def _checksum(objects: Sequence[GeneratedObject]) -> str:
+    text = "\n".join(f"{item.name}\n{item.create}\n{item.drop}" for item in objects)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def check(migrations: Sequence[Migration], applied: dict[int, Applied]) -> None:
