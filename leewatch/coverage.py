@@ -1,0 +1,80 @@
+"""How well the telemetry of each service is understood: what is missing on LLM calls, and keys that nothing reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from leewatch.semconv.lookup import NO_KEYS, OwnKeys
+from leewatch.semconv.provenance import is_read
+from leewatch.semconv.vocabulary import REFERENCES
+from leewatch.storage import queries
+
+PREFIXES = (
+    "^(?:gen_ai|llm|ai|langfuse|traceloop|openinference|embedding|retrieval|reranker|rag|prompt|openai|anthropic)[._]"
+)
+"""Keys that begin so look like telemetry of LLM applications."""
+MOST_KEYS = 50
+"""Unmapped keys of one service that are listed, the most frequent first."""
+
+
+class Client(Protocol):
+    """What is needed of a client of the database; clickhouse-connect's is one."""
+
+    def query(self, query: str, parameters: dict[str, Any] | None = None) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCoverage:
+    """One service. Counts are spans; those of `missing` and `without_content` are LLM calls, of which there are `calls`.
+
+    kinds: kind -> spans. missing: what -> calls without it. without_content: why -> calls that have neither prompt nor
+    response, or whose sender masked them. unmapped: key -> spans that carry it.
+    """
+
+    project: str
+    service: str
+    spans: int
+    calls: int
+    dialects: tuple[str, ...]
+    kinds: Mapping[str, int]
+    missing: Mapping[str, int]
+    without_content: Mapping[str, int]
+    unmapped: Mapping[str, int]
+
+
+MISSING = ("model", "tokens", "prompt", "response", "session", "user")
+REASONS = ("masked_by_sender", "uploaded_elsewhere", "not_sent")
+
+
+def coverage(client: Client, since: datetime, own: OwnKeys = NO_KEYS) -> list[ServiceCoverage]:
+    """The services with LLM spans that began since then. own: attribute keys of the user's."""
+    texts = queries.load("coverage")
+    spans = _rows(client, texts["spans"], since=since, references=list(REFERENCES))
+    keys = _rows(client, texts["keys"], since=since, prefixes=PREFIXES)
+    return [_service(row, keys, own) for row in spans]
+
+
+def _service(row: Mapping[str, Any], keys: Sequence[Mapping[str, Any]], own: OwnKeys) -> ServiceCoverage:
+    unmapped = [
+        (key["key"], int(key["spans"]))
+        for key in keys
+        if (key["project"], key["service"]) == (row["project"], row["service"]) and not is_read(key["key"], own)
+    ]
+    return ServiceCoverage(
+        project=row["project"],
+        service=row["service"],
+        spans=int(row["spans"]),
+        calls=int(row["calls"]),
+        dialects=tuple(row["dialects"]),
+        kinds={name: int(count) for name, count in row["kinds"].items()},
+        missing={name: int(row[f"no_{name}"]) for name in MISSING},
+        without_content={name: int(row[name]) for name in REASONS},
+        unmapped=dict(unmapped[:MOST_KEYS]),
+    )
+
+
+def _rows(client: Client, query: str, **parameters: Any) -> list[dict[str, Any]]:
+    return list(client.query(query, parameters=parameters).named_results())
