@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 SPOOL_DIRECTORY = "spool"
 GRACE_SECONDS = 2.0
 """Time that requests under way get at shutdown; an ack takes milliseconds."""
-DRAIN_SECONDS = 5.0
+DRAIN_SECONDS = 4.0
 """Time that spooled segments get at shutdown; what is left waits durably for the next start."""
 FULL_SEGMENTS_ONLY = (float("inf"),)
 """Writers that join in under load, one each: an insert keeps about one core of the database busy."""

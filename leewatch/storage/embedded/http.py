@@ -20,16 +20,17 @@ from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from leewatch.storage.embedded.access import Access
 from leewatch.storage.embedded.blocks import BlockCompressor
 from leewatch.storage.embedded.codecs import Compressor, choose, compressor
-from leewatch.storage.embedded.engine import Engine, Job
-from leewatch.storage.embedded.faults import TOO_MANY_QUERIES, QueryError
+from leewatch.storage.embedded.engine import Engine, Job, Work
+from leewatch.storage.embedded.faults import ACCESS_DENIED, TOO_MANY_QUERIES, QueryError
 from leewatch.storage.embedded.request import Asked, data_file, flag, understand
+from leewatch.storage.embedded.statement import parse
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -38,6 +39,7 @@ MAX_OPEN_QUERIES = 100
 WHOLE_BYTES = 32 * 1024 * 1024
 DRAINED_BYTES = 32 * 1024 * 1024
 DRAIN_SECONDS = 3.0
+READY_SECONDS = 3.0
 _TYPES = {
     "TabSeparated": "text/tab-separated-values; charset=UTF-8",
     "TSV": "text/tab-separated-values; charset=UTF-8",
@@ -145,6 +147,15 @@ class QueryEndpoint:
         if gone.done():
             raise _GoneError
         return future.result()
+
+    async def probe(self) -> None:
+        """Runs a query of no cost. Raises QueryError (202, HTTP 503) when no worker is free within seconds."""
+        job = Job(self._engine, Work(parse("SELECT 1"), self._database, "TabSeparated"))
+        running = asyncio.get_running_loop().run_in_executor(self._workers, job.begin)
+        try:
+            await asyncio.wait_for(running, READY_SECONDS)
+        except TimeoutError:
+            raise QueryError(TOO_MANY_QUERIES, "No worker is free", "TOO_MANY_SIMULTANEOUS_QUERIES") from None
 
     def close(self) -> None:
         """Waits for the queries that run."""
@@ -274,7 +285,10 @@ async def _disconnect(receive: Receive) -> None:
 
 
 def application(endpoint: QueryEndpoint, access: Access) -> Starlette:
-    """The interface: `/` and `/ping`. `/ping` needs no password, but the right Host."""
+    """The interface: `/`; `/ping`, `/healthz` and `/readyz` need no password, but the right Host.
+
+    `/readyz` answers 200 once a query has run on a worker, 503 when none was free in time.
+    """
 
     async def ping(request: Request) -> Response:
         try:
@@ -283,4 +297,19 @@ def application(endpoint: QueryEndpoint, access: Access) -> Starlette:
             return PlainTextResponse(error.text + "\n", error.status)
         return PlainTextResponse("Ok.\n", media_type="text/html; charset=UTF-8")
 
-    return Starlette(routes=[Route("/ping", ping), Route("/", endpoint, methods=["GET", "HEAD", "POST", "OPTIONS"])])
+    async def readyz(request: Request) -> Response:
+        try:
+            access.check_origin(request.headers)
+            await endpoint.probe()
+        except QueryError as error:
+            return PlainTextResponse(error.text + "\n", max(error.status, 500) if error.code != ACCESS_DENIED else 403)
+        return JSONResponse({"ready": True})
+
+    return Starlette(
+        routes=[
+            Route("/ping", ping),
+            Route("/healthz", ping),
+            Route("/readyz", readyz),
+            Route("/", endpoint, methods=["GET", "HEAD", "POST", "OPTIONS"]),
+        ]
+    )

@@ -29,7 +29,8 @@ from leewatch.storage.embedded.lock import locked
 log = logging.getLogger(__name__)
 
 DIRECTORY = "store"
-_DRAIN_SECONDS = 20
+_DRAIN_SECONDS = 6
+"""Time that running queries and slow readers get at shutdown; then they are stopped."""
 
 
 def run(settings: Settings) -> None:

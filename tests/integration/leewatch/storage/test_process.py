@@ -14,6 +14,7 @@ import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from leewatch.cli import doctor
 from leewatch.config import Settings, load
 from leewatch.storage.client import address, connect
 
@@ -124,3 +125,14 @@ def _listener_pid(settings: Settings) -> int:
 def _rss_mb(pid: int) -> float:
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * 4096 / 1024 / 1024
+
+
+def test_the_doctor_finds_a_running_store_healthy(store: Settings) -> None:
+    checks = {check.name: check.state for check in doctor.database(_as_server(store))}
+    assert checks == {"database": "ok", "clock": "ok", "parts": "ok"}
+
+
+def _as_server(store: Settings) -> Settings:
+    where = address(store)
+    dsn = f"http://{where.user}:{where.password}@{where.host}:{where.port}/{where.database}"
+    return load(data=store.data, environment={}, overrides={"storage": {"dsn": dsn}})
