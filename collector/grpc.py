@@ -27,8 +27,10 @@ _INLINE_BYTES = 1 << 16
 """Bodies up to this size are decompressed on the event loop; larger ones would make other senders wait."""
 
 
-async def listen(intake: Intake, gate: Gate, host: str, port: int) -> tuple[grpc.aio.Server, int]:
-    """A started server and the port it listens on. Raises PortInUseError, InputError."""
+async def listen(
+    intake: Intake, gate: Gate, host: str, port: int, credentials: grpc.ServerCredentials | None = None
+) -> grpc.aio.Server:
+    """A started server. credentials: for TLS; None: plain. Raises PortInUseError, InputError."""
     server = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", intake.max_request_bytes),
@@ -43,13 +45,13 @@ async def listen(intake: Intake, gate: Gate, host: str, port: int) -> tuple[grpc
     server.add_generic_rpc_handlers(tuple(_handler(intake, gate, signal) for signal in SERVICES))
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        bound = server.add_insecure_port(address)
+        bound = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     except RuntimeError:
         bound = 0
     if not bound:
         raise why_not(host, port, "collector.grpc_port")
     await server.start()
-    return server, bound
+    return server
 
 
 def _handler(intake: Intake, gate: Gate, signal: Signal) -> grpc.GenericRpcHandler:

@@ -18,7 +18,7 @@ from collector.inflight import Hold
 from collector.intake import Intake
 from collector.listening import LOOPBACK
 from collector.metrics import CONTENT_TYPE
-from collector.segment import Signal
+from collector.segment import SIGNALS, Signal
 from collector.validate import MalformedError
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -40,7 +40,17 @@ class Pages:
 
 
 def application(intake: Intake, gate: Gate, pages: Pages) -> Starlette:
-    """The ASGI application."""
+    """OTLP and the operator's pages."""
+    exports = [Route(f"/v1/{signal}", _export(intake, gate, signal), methods=["POST"]) for signal in SIGNALS]
+    return Starlette(routes=[*exports, *_pages(gate, pages)])
+
+
+def health_application(gate: Gate, pages: Pages) -> Starlette:
+    """The operator's pages alone."""
+    return Starlette(routes=_pages(gate, pages))
+
+
+def _pages(gate: Gate, pages: Pages) -> list[Route]:
 
     async def healthz(_: Request) -> Response:
         return Response(b'{"status":"ok"}', media_type=status.JSON)
@@ -63,17 +73,12 @@ def application(intake: Intake, gate: Gate, pages: Pages) -> Starlette:
             return _response(status.to_http(refusal, status.JSON))
         return Response(pages.metrics(), headers={"Content-Type": CONTENT_TYPE})
 
-    return Starlette(
-        routes=[
-            Route("/v1/traces", _export(intake, gate, "traces"), methods=["POST"]),
-            Route("/v1/logs", _export(intake, gate, "logs"), methods=["POST"]),
-            Route("/v1/metrics", _export(intake, gate, "metrics"), methods=["POST"]),
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
-            Route("/accounting", accounting),
-            Route("/metrics", metrics),
-        ]
-    )
+    return [
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/accounting", accounting),
+        Route("/metrics", metrics),
+    ]
 
 
 def _export(intake: Intake, gate: Gate, signal: Signal) -> Handler:

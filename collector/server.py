@@ -7,6 +7,8 @@ import contextlib
 import logging
 import random
 import signal
+import socket
+import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import httpx
 import uvicorn
+from starlette.applications import Starlette
 
 from collector import metrics as m
 from collector.accounting import Totals, total
@@ -23,13 +26,14 @@ from collector.delivery import Delivery
 from collector.disk import Free
 from collector.durable import lock_directory
 from collector.grpc import listen
-from collector.http import Pages, application
+from collector.http import Pages, application, health_application
 from collector.intake import Intake
 from collector.keyring import KeyringFile
 from collector.listening import LOOPBACK, bound_socket
 from collector.segment import SIGNALS, Signal
 from collector.spool import Spool
 from collector.statements import statements
+from collector.tls import Certificates
 from collector.writer import Writer
 from leewatch.config import CollectorSection, Settings
 from leewatch.errors import DataDirectoryNotWritableError
@@ -46,6 +50,8 @@ DRAIN_SECONDS = 4.0
 FULL_SEGMENTS_ONLY = (float("inf"),)
 """Writers that join in under load, one each: an insert keeps about one core of the database busy."""
 INSERT_TIMEOUT = httpx.Timeout(120.0, connect=2.0)
+RENEW_SECONDS = 10.0
+"""How often certificate files are looked at."""
 KEYS_TIMEOUT = httpx.Timeout(5.0, connect=1.0)
 
 
@@ -126,37 +132,47 @@ class Collector(Pages):
         self._loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop.set)
+        certificates = None if self._section.tls.cert_file is None else Certificates(self._section.tls)
+        async with contextlib.AsyncExitStack() as listening:
+            serving = await self._listen(listening, certificates)
+            self.keyrings.start()
+            for writer in self._writers:
+                writer.start()
+            self._listening = True
+            warn_of_open_doors(self._section)
+            renewing = asyncio.create_task(_renew(certificates))
+            waiting = [*serving, renewing, asyncio.create_task(self._stop.wait())]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            renewing.cancel()
+            self._listening = False
+            log.info("draining")
+
+    async def _listen(
+        self, listening: contextlib.AsyncExitStack, certificates: Certificates | None
+    ) -> list[asyncio.Task[None]]:
+        """Opens every port; they are closed in order when `listening` ends, answering what was begun."""
         section = self._section
         sock = bound_socket(section.host, section.http_port, "collector.http_port")
-        try:
-            grpc_server, _ = await listen(self.intake, self.gate, section.host, section.grpc_port)
-        except BaseException:
-            sock.close()
-            raise
-        http_server = _Uvicorn(
-            uvicorn.Config(
-                application(self.intake, self.gate, self),
-                log_level="warning",
-                access_log=False,
-                lifespan="off",
-                timeout_graceful_shutdown=int(GRACE_SECONDS),
-            )
-        )
-        serving = asyncio.create_task(http_server.serve(sockets=[sock]))
-        self.keyrings.start()
-        for writer in self._writers:
-            writer.start()
-        self._listening = True
-        warn_of_open_doors(section)
+        listening.callback(sock.close)
+        health = None
+        if section.health_port is not None:
+            health = bound_socket(section.host, section.health_port, "collector.health_port")
+            listening.callback(health.close)
+        credentials = certificates.grpc_credentials() if certificates is not None else None
+        server = await listen(self.intake, self.gate, section.host, section.grpc_port, credentials)
+        context = certificates.context if certificates is not None else None
+        served = [_served(listening, application(self.intake, self.gate, self), sock, context)]
+        if health is not None:
+            served.append(_served(listening, health_application(self.gate, self), health, None))
+        listening.push_async_callback(server.stop, GRACE_SECONDS)
+        for http_server, _ in served:
+            listening.callback(setattr, http_server, "should_exit", True)
         log.info(
-            "OTLP/gRPC on %s:%d, OTLP/HTTP on %s:%d", section.host, section.grpc_port, section.host, section.http_port
+            "OTLP/gRPC on %s:%d, OTLP/HTTP on %s:%d%s",
+            *(section.host, section.grpc_port, section.host, section.http_port),
+            ", TLS" + (" with client certificates" if section.tls.client_ca_file else "") if certificates else "",
         )
-        await asyncio.wait([serving, asyncio.create_task(self._stop.wait())], return_when=asyncio.FIRST_COMPLETED)
-        self._listening = False
-        log.info("draining")
-        http_server.should_exit = True
-        await grpc_server.stop(GRACE_SECONDS)
-        await serving
+        return [task for _, task in served]
 
     def close(self) -> None:
         """Ends what the constructor started; requests that were acked are durable, whatever is left undelivered."""
@@ -209,9 +225,33 @@ class Collector(Pages):
         return registry.render()
 
 
+def _served(
+    listening: contextlib.AsyncExitStack, app: Starlette, sock: socket.socket, context: ssl.SSLContext | None
+) -> tuple[_Uvicorn, asyncio.Task[None]]:
+    """Serves HTTP on the socket; `listening` waits at its end until it is told to exit and has."""
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=int(GRACE_SECONDS)
+    )
+    config.load()
+    config.ssl = context
+    server = _Uvicorn(config)
+    serving = asyncio.create_task(server.serve(sockets=[sock]))
+
+    listening.push_async_callback(asyncio.wait, [serving])
+    return server, serving
+
+
+async def _renew(certificates: Certificates | None) -> None:
+    """Looks for changed certificate files, for as long as it is not cancelled."""
+    while True:
+        await asyncio.sleep(RENEW_SECONDS)
+        if certificates is not None:
+            await asyncio.to_thread(certificates.renew)
+
+
 def warn_of_open_doors(section: CollectorSection) -> None:
     """Says so when others than this machine may send without saying who they are."""
-    if section.host in LOOPBACK or section.require_api_key:
+    if section.host in LOOPBACK or section.require_api_key or section.tls.client_ca_file is not None:
         return
     log.warning(
         "the collector listens on %s and takes data from anyone who reaches it: no API key is required. Set "

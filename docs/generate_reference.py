@@ -27,11 +27,21 @@ def configuration() -> str:
     for name, section in config.section_types().items():
         lines += ["", f"## {name}", "", (inspect.getdoc(section) or "").split("\n")[0], ""]
         lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
-        for key, field in section.model_fields.items():
-            default = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
-            meaning = (field.description or "").replace("|", "\\|")
-            lines.append(f"| `{name}.{key}` | {_type(field.annotation)} | {default} | {meaning} |")
+        lines += _keys(name, section)
     return "\n".join(lines) + "\n"
+
+
+def _keys(path: str, section: type[config.Section]) -> list[str]:
+    """One row a key; those of a section within the section in its place."""
+    rows: list[str] = []
+    for key, field in section.model_fields.items():
+        if inspect.isclass(field.annotation) and issubclass(field.annotation, config.Section):
+            rows += _keys(f"{path}.{key}", field.annotation)
+            continue
+        default = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
+        meaning = (field.description or "").replace("|", "\\|")
+        rows.append(f"| `{path}.{key}` | {_type(field.annotation)} | {default} | {meaning} |")
+    return rows
 
 
 def error_list() -> str:
@@ -117,6 +127,7 @@ def _type(annotation: object) -> str:
         "float": "number",
         "bool": "true or false",
         "SecretStr": "secret",
+        "Path": "path",
     }.get(name, name)
 
 

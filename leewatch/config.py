@@ -71,12 +71,34 @@ class StoreSection(Section):
     )
 
 
+class TlsSection(Section):
+    """Certificates of a listener."""
+
+    cert_file: Path | None = Key(None, description="PEM certificate chain; with it both ports speak TLS alone")
+    key_file: Path | None = Key(None, description="PEM private key of cert_file, without a password")
+    client_ca_file: Path | None = Key(
+        None, description="PEM authorities; with it clients must show a certificate of theirs (mTLS)"
+    )
+
+    @model_validator(mode="after")
+    def _a_pair(self) -> TlsSection:
+        given = [name for name in ("cert_file", "key_file", "client_ca_file") if getattr(self, name) is not None]
+        if given and not {"cert_file", "key_file"} <= set(given):
+            raise ValueError(f"expected cert_file and key_file together, got {' and '.join(given)} alone")
+        return self
+
+
 class CollectorSection(Section):
     """The OTLP receiver (role `collector`)."""
 
     host: str = Key("127.0.0.1", description="address to listen on")
     grpc_port: Port = Key(4317, description="port of OTLP/gRPC")
     http_port: Port = Key(4318, description="port of OTLP/HTTP, /healthz, /readyz and /metrics")
+    health_port: Port | None = Key(
+        None,
+        description="port of /healthz, /readyz, /metrics and /accounting without TLS, for probes that have no certificate",
+    )
+    tls: TlsSection = Key(default_factory=TlsSection, description="certificates of both ports")
     require_api_key: bool = Key(
         False, description="refuse requests without an API key; false: those belong to project `default`"
     )

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 RUN_DIRECTORY = "run"
 LISTENING_KEYS: Mapping[str, tuple[str, ...]] = {
     "store": ("host", "port"),
-    "collector": ("host", "grpc_port", "http_port"),
+    "collector": ("host", "grpc_port", "http_port", "health_port", "tls"),
     "dashboard": ("host", "port", "public_url"),
 }
 

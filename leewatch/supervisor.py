@@ -17,13 +17,15 @@ from typing import IO
 
 import httpx
 
+from leewatch import reach
 from leewatch.config import Settings
 from leewatch.errors import LeewatchError, PortInUseError
+from leewatch.reach import Endpoint
 
 log = logging.getLogger(__name__)
 
 START_ORDER = ("store", "collector", "analyzers", "alerts", "dashboard")
-PORT_KEYS = {"store": ("port",), "collector": ("grpc_port", "http_port"), "dashboard": ("port",)}
+PORT_KEYS = {"store": ("port",), "collector": ("grpc_port", "http_port", "health_port"), "dashboard": ("port",)}
 MUST_BE_MENDED = 2
 READY_SECONDS = 90.0
 STOP_SECONDS = 15.0
@@ -92,10 +94,11 @@ class Supervisor:
         for role in roles_for(self._settings):
             self._spawn(role, failures=0)
             if role == "store":
-                self._await(role, self._settings.store.host, self._settings.store.port, "/ping")
-        collector, dashboard = self._settings.collector, self._settings.dashboard
-        self._await("collector", collector.host, collector.http_port, "/healthz")
-        self._await("dashboard", dashboard.host, dashboard.port, "/_stcore/health")
+                store = self._settings.store
+                self._await(role, Endpoint(f"http://{_connectable(store.host)}:{store.port}/ping"))
+        pages, dashboard = reach.pages(self._settings.collector), self._settings.dashboard
+        self._await("collector", Endpoint(f"{pages.url}/healthz", pages.verify))
+        self._await("dashboard", Endpoint(f"http://{_connectable(dashboard.host)}:{dashboard.port}/_stcore/health"))
 
     def watch(self) -> None:
         """Restarts roles that end, until `stop` is asked for."""
@@ -171,24 +174,23 @@ class Supervisor:
         section = self._settings.sections.get(role)
         for key in PORT_KEYS.get(role, ()):
             host, port = getattr(section, "host", "127.0.0.1"), getattr(section, key)
-            if _is_taken(host, port):
+            if port is not None and _is_taken(host, port):
                 raise PortInUseError(host, port, f"{role}.{key}")
 
-    def _await(self, role: str, host: str, port: int, path: str) -> None:
+    def _await(self, role: str, endpoint: Endpoint) -> None:
         """Waits until the role answers, restarting it when it ends early."""
-        url = f"http://{_connectable(host)}:{port}{path}"
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline and not self._stopping.is_set():
             self.check()
             try:
-                if httpx.get(url, timeout=2).status_code == httpx.codes.OK:
+                if httpx.get(endpoint.url, timeout=2, verify=endpoint.verify).status_code == httpx.codes.OK:
                     return
             except httpx.HTTPError:
                 pass
             time.sleep(0.1)
         if not self._stopping.is_set():
             raise RoleFailedError(
-                role, [*self._children[role].last_lines[-5:], f"no answer from {url} in {READY_SECONDS:.0f} s"]
+                role, [*self._children[role].last_lines[-5:], f"no answer from {endpoint.url} in {READY_SECONDS:.0f} s"]
             )
 
 

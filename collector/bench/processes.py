@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from leewatch import config
+from leewatch import config, reach
 from leewatch.config import Settings
 from leewatch.errors import LeewatchError
 
@@ -88,11 +88,12 @@ class Installation:
 
     def wait(self, role: str) -> None:
         """Returns once the role answers."""
-        url = f"http://127.0.0.1:{self.settings.store.port}/ping" if role == "store" else f"{self.http_url}/healthz"
+        pages = reach.pages(self.settings.collector)
+        url = f"http://127.0.0.1:{self.settings.store.port}/ping" if role == "store" else f"{pages.url}/healthz"
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline and self._processes[role].poll() is None:
             try:
-                if httpx.get(url, timeout=2, trust_env=False).status_code == httpx.codes.OK:
+                if httpx.get(url, timeout=2, trust_env=False, verify=pages.verify).status_code == httpx.codes.OK:
                     return
             except httpx.HTTPError:
                 pass
@@ -105,8 +106,9 @@ class Installation:
 
     def accounting(self) -> dict[str, Any]:
         """The collector's account."""
-        answer: dict[str, Any] = httpx.get(f"{self.http_url}/accounting", timeout=30, trust_env=False).json()
-        return answer
+        pages = reach.pages(self.settings.collector)
+        answer = httpx.get(f"{pages.url}/accounting", timeout=30, trust_env=False, verify=pages.verify)
+        return dict(answer.json())
 
     def kill(self, role: str) -> None:
         """Ends a role by SIGKILL."""

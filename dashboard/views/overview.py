@@ -30,7 +30,8 @@ def body(view: View, window: Window) -> None:
 
 
 def _nothing(view: View, before: Mapping[str, Any]) -> None:
-    host, port = installed.settings().collector.host, installed.settings().collector.http_port
+    collector = installed.settings().collector
+    scheme = "http" if collector.tls.cert_file is None else "https"
     if view.service or view.model or view.project or before.get("traces"):
         layout.empty("No LLM traffic in this window", "Choose a longer time or another service above.")
         return
@@ -38,7 +39,7 @@ def _nothing(view: View, before: Mapping[str, Any]) -> None:
         "No traffic has arrived yet",
         "Point the OpenTelemetry exporter of your application at Leewatch: set ",
         Markup("<code>OTEL_EXPORTER_OTLP_ENDPOINT</code> to "),
-        layout.code(f"http://{host}:{port}"),
+        layout.code(f"{scheme}://{collector.host}:{collector.http_port}"),
         ". To see the dashboard with generated traffic, run ",
         layout.code("leewatch demo"),
         ".",

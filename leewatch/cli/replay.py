@@ -19,7 +19,7 @@ from opentelemetry.util.re import parse_env_headers
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from leewatch import config, jsonl
+from leewatch import config, jsonl, reach
 from leewatch.cli.query import parse_time
 from leewatch.errors import InputError
 from leewatch.otlp import RowDefaults, request_of, send, span_from_row
@@ -49,7 +49,9 @@ def replay(
     OTEL_EXPORTER_OTLP_HEADERS adds headers, e.g. x-api-key=KEY.
     """
     settings = config.load()
-    url = endpoint or f"http://{settings.collector.host}:{settings.collector.http_port}"
+    own = reach.otlp(settings.collector)
+    url, verify = (endpoint, True) if endpoint else (own.url, own.verify)
+    headers = parse_env_headers(os.environ.get(OTEL_EXPORTER_OTLP_HEADERS, ""))
     rows = list(_rows(files))
     first_ns = int((parse_time(start) if start else datetime.now(UTC)).timestamp() * 1e9)
     step_ns = int(1e9 / rate) if rate else 1_000_000
@@ -59,7 +61,7 @@ def replay(
     rejected, began = 0, time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
-        httpx.Client(timeout=60, headers=parse_env_headers(os.environ.get(OTEL_EXPORTER_OTLP_HEADERS, ""))) as client,
+        httpx.Client(timeout=60, headers=headers, verify=verify) as client,
         Progress(*columns, transient=True, console=Console(stderr=True)) as progress,
     ):
         task = progress.add_task(f"sending to {url}", total=len(rows))

@@ -28,7 +28,8 @@ def run(
     if supervised:
         threading.Thread(target=_end_with_supervisor, name="supervisor-watch", daemon=True).start()
     section = settings.sections.get(role)
-    listening = {key: getattr(section, key) for key in LISTENING_KEYS.get(role, ())}
+    keys = set(LISTENING_KEYS.get(role, ()))
+    listening = section.model_dump(mode="json", include=keys, exclude_none=True) if section is not None else {}
     with registered(settings.data, role, listening):
         start(settings)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from rich.console import Console
 from rich.table import Table
 
-from leewatch import config, installation
+from leewatch import config, installation, reach
 from leewatch.config import Settings
 from leewatch.errors import NotRunningError, StoreUnavailableError
 from leewatch.storage import queries
@@ -41,7 +42,8 @@ def collect(settings: Settings) -> dict[str, Any]:
     Raises NotRunningError when nothing at all runs on the data directory and no server is configured.
     """
     roles = _roles(settings)
-    accounting = _get_json(f"{_collector_url(settings)}/accounting")
+    pages = reach.pages(settings.collector)
+    accounting = _get_json(f"{pages.url}/accounting", pages.verify)
     roles.setdefault("collector", {"up": accounting is not None})["up"] = accounting is not None
     analyzers, alerts, store_up = _from_store(settings)
     roles.setdefault("store", {"up": store_up})["up"] = store_up
@@ -59,14 +61,9 @@ def _roles(settings: Settings) -> dict[str, dict[str, Any]]:
     }
 
 
-def _collector_url(settings: Settings) -> str:
-    host = settings.collector.host.replace("0.0.0.0", "127.0.0.1")  # noqa: S104  compared with, not listened on
-    return f"http://{host}:{settings.collector.http_port}"
-
-
-def _get_json(url: str) -> Any:
+def _get_json(url: str, verify: ssl.SSLContext | bool) -> Any:
     try:
-        response = httpx.get(url, timeout=TIMEOUT_SECONDS)
+        response = httpx.get(url, timeout=TIMEOUT_SECONDS, verify=verify)
         return response.json() if response.status_code == httpx.codes.OK else None
     except (httpx.HTTPError, ValueError):
         return None

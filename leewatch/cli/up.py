@@ -31,7 +31,8 @@ def announce(settings: Settings) -> None:
     console = Console(highlight=False)
     console.print("\n[bold]Leewatch is up.[/bold]")
     console.print(f"  dashboard   {settings.dashboard_url}")
-    console.print(f"  OTLP/gRPC   http://{collector.host}:{collector.grpc_port}")
-    console.print(f"  OTLP/HTTP   http://{collector.host}:{collector.http_port}")
+    scheme = "http" if collector.tls.cert_file is None else "https"
+    console.print(f"  OTLP/gRPC   {scheme}://{collector.host}:{collector.grpc_port}")
+    console.print(f"  OTLP/HTTP   {scheme}://{collector.host}:{collector.http_port}")
     console.print(f"  data        {settings.data}")
     console.print("  Ctrl-C stops it.\n")
