@@ -61,6 +61,7 @@ def _handler(intake: Intake, gate: Gate, signal: Signal) -> grpc.GenericRpcHandl
                 try:
                     held.grow(len(body))
                     project = await gate.project(credential(credentials_of(context.invocation_metadata())))
+                    intake.admit(project)
                     plain = await _plain(intake, body)
                     held.grow(len(body) + len(plain) if plain is not body else len(body))
                 except status.Refusal as refusal:

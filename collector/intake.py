@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from collector import metrics as m
 from collector import status
 from collector.accounting import Accounts
 from collector.disk import Free
 from collector.inflight import Hold, InFlight
+from collector.limits import Limiter
 from collector.segment import Kind, Record, Signal
 from collector.spool import Spool, SpoolWriteError
-from collector.validate import MalformedError, Verdict, check
+from collector.validate import MalformedError, TooManyError, Verdict, check, digest
 from leewatch.config import CollectorSection
-from leewatch.projects import DEFAULT_PROJECT
+from leewatch.projects import DEFAULT_PROJECT, Limits
 
+INLINE_BYTES = 1 << 20
+"""Larger requests are judged in a thread: on the loop they would hold up all other senders."""
 RETRY_SECONDS = 2
 """What a refused sender is told to wait: about the time in which one segment is inserted and frees its space."""
 
@@ -40,6 +43,7 @@ class Intake:
         metrics: m.Metrics,
         free: Free | None = None,
         wall: Callable[[], float] = time.time,
+        limiter: Limiter | None = None,
     ) -> None:
         """free: space on the disk of the spools; None: not asked."""
         self.max_request_bytes = section.max_request_mb << 20
@@ -51,6 +55,7 @@ class Intake:
         self._spools = spools
         self._metrics = metrics
         self._wall = wall
+        self._limiter = limiter or Limiter(Limits())
         self._known = {signal: set(spool.digests()) for signal, spool in spools.items()}
         self._under_way: dict[Signal, dict[bytes, asyncio.Future[None]]] = {signal: {} for signal in spools}
 
@@ -58,14 +63,21 @@ class Intake:
         """Counts the memory of one request, from its first byte to its answer."""
         return Hold(self.in_flight)
 
-    async def take(self, signal: Signal, body: bytes, transport: str, project: str = DEFAULT_PROJECT) -> Accepted:
+    def admit(self, project: str) -> None:
+        """Asked before a body is read. Raises Refusal, retryable, while the project has sent more than it may."""
+        self._limiter.admit(project)
+
+    async def take(
+        self, signal: Signal, body: bytes, transport: str, project: str = DEFAULT_PROJECT, identity: bytes | None = None
+    ) -> Accepted:
         """Acks one request of a project: when this returns, its accepted items survive a crash.
 
-        Raises Refusal: malformed, or (retryable) the spool is full or cannot be written.
+        identity: what tells the request from others; None: its bytes. Raises Refusal: malformed, or (retryable) the spool is
+        full or cannot be written.
         """
         started = time.perf_counter()
         try:
-            accepted = await self._take(signal, body, project)
+            accepted = await self._take(signal, body, project, identity)
         except status.Refusal as refusal:
             self.count_refusal(signal, transport, refusal)
             raise
@@ -74,11 +86,20 @@ class Intake:
         self._metrics.observe(m.ACK_SECONDS, time.perf_counter() - started, signal=signal)
         return accepted
 
-    async def _take(self, signal: Signal, body: bytes, project: str) -> Accepted:
+    async def _take(self, signal: Signal, body: bytes, project: str, identity: bytes | None) -> Accepted:
+        self._limiter.charge(project, size=len(body))
         try:
-            verdict = check(signal, body, project, self._max_value_bytes)
+            if len(body) <= INLINE_BYTES:
+                verdict = check(signal, body, project, self._max_value_bytes)
+            else:
+                verdict = await asyncio.to_thread(check, signal, body, project, self._max_value_bytes)
+        except TooManyError as error:
+            raise status.too_large(str(error)) from None
         except MalformedError as error:
             raise status.malformed(str(error)) from None
+        self._limiter.charge(project, items=verdict.received)
+        if identity is not None:
+            verdict = replace(verdict, digest=digest(identity, project))
         accepted = verdict.received - verdict.rejected
         if verdict.truncated:
             self._metrics.add(m.TRUNCATED, verdict.truncated, signal=signal)

@@ -29,6 +29,7 @@ from collector.grpc import listen
 from collector.http import Pages, application, health_application
 from collector.intake import Intake
 from collector.keyring import KeyringFile
+from collector.limits import Limiter
 from collector.listening import LOOPBACK, bound_socket
 from collector.segment import SIGNALS, Signal
 from collector.spool import Spool
@@ -37,6 +38,7 @@ from collector.tls import Certificates
 from collector.writer import Writer
 from leewatch.config import CollectorSection, Settings
 from leewatch.errors import DataDirectoryNotWritableError
+from leewatch.projects import Limits
 from leewatch.redaction.key import key_of
 from leewatch.semconv.own_keys import MappingSection
 
@@ -85,9 +87,11 @@ class Collector(Pages):
                 name: Spool(directory / name, name, self._section.flush_mb << 20) for name in SIGNALS
             }
         self._free = Free(directory)
-        self.intake = Intake(self._section, self.spools, self.metrics_registry, self._free)
         keys_client = httpx.Client(timeout=KEYS_TIMEOUT, trust_env=False)
         self.keyrings = KeyringFile(settings.data, Database(settings, keys_client, self._watch_store))
+        limits = Limits(self._section.limits.spans_per_second, self._section.limits.bytes_per_second)
+        limiter = Limiter(limits, lambda: self.keyrings.current)
+        self.intake = Intake(self._section, self.spools, self.metrics_registry, self._free, limiter=limiter)
         self.gate = Gate(self._section.require_api_key, self.keyrings)
         sql = statements(key_of(settings), settings.section(MappingSection).own_keys())
         self._writers = [
@@ -161,7 +165,7 @@ class Collector(Pages):
         credentials = certificates.grpc_credentials() if certificates is not None else None
         server = await listen(self.intake, self.gate, section.host, section.grpc_port, credentials)
         context = certificates.context if certificates is not None else None
-        served = [_served(listening, application(self.intake, self.gate, self), sock, context)]
+        served = [_served(listening, application(self.intake, self.gate, self, section.cors_origins), sock, context)]
         if health is not None:
             served.append(_served(listening, health_application(self.gate, self), health, None))
         listening.push_async_callback(server.stop, GRACE_SECONDS)

@@ -55,10 +55,10 @@ def too_large(message: str) -> Refusal:
     return Refusal(413, RESOURCE_EXHAUSTED, message)
 
 
-def wrong_content_type(got: str) -> Refusal:
+def wrong_content_type(got: str, expected: str = f"{PROTOBUF} or {JSON}") -> Refusal:
     """415: neither of the two encodings of OTLP/HTTP."""
     shown = got[:80] or "none"
-    return Refusal(415, INVALID_ARGUMENT, f"content type {shown!r} is not supported; send {PROTOBUF} or {JSON}")
+    return Refusal(415, INVALID_ARGUMENT, f"content type {shown!r} is not supported; send {expected}")
 
 
 def wrong_encoding(got: str) -> Refusal:
@@ -71,6 +71,23 @@ def wrong_encoding(got: str) -> Refusal:
 def unauthenticated(message: str) -> Refusal:
     """401 / UNAUTHENTICATED, not retryable: the same key will not be let in later ("Failures")."""
     return Refusal(401, UNAUTHENTICATED, f"{message}; send `x-api-key: KEY`, made by `leewatch projects create NAME`")
+
+
+def throttled(message: str, retry_after: int) -> Refusal:
+    """429 with Retry-After / RESOURCE_EXHAUSTED with RetryInfo, which alone makes it retryable ("OTLP/gRPC Throttling")."""
+    return Refusal(429, RESOURCE_EXHAUSTED, message, retry_after)
+
+
+def not_found(path: str) -> Refusal:
+    """404: no such page."""
+    return Refusal(
+        404, NOT_FOUND, f"nothing is at {path[:80]!r}; send to /v1/traces, /v1/logs, /v1/metrics or /v1/feedback"
+    )
+
+
+def wrong_method(method: str, path: str) -> Refusal:
+    """405: the page is there, but not for this method."""
+    return Refusal(405, UNIMPLEMENTED, f"{method[:10]} is not for {path[:80]!r}; OTLP is sent with POST")
 
 
 def unavailable(message: str, retry_after: int) -> Refusal:

@@ -19,11 +19,25 @@ from leewatch.semconv import wire
 from leewatch.semconv.landing import EARLIEST_NS
 from leewatch.semconv.wire import REQUESTS, MalformedError, parse
 
-__all__ = ["REQUESTS", "MalformedError", "Verdict", "check", "digest", "parse"]
+__all__ = ["REQUESTS", "MalformedError", "TooManyError", "Verdict", "check", "digest", "parse"]
 
 _NO_TRACE = bytes(16)
 _NO_SPAN = bytes(8)
 _NEVER = 1 << 64
+LARGE_BYTES = 1 << 20
+MOST_ITEMS = 1_000_000
+_EMPTY = (b"\x0a\x00", b"\x12\x00", b"\x2a\x00", b"\x32\x00", b"\x3a\x00", b"\x4a\x00", b"\x5a\x00", b"\x6a\x00")
+"""Tag and length of empty messages in the fields of OTLP that repeat: 1, 2, 5, 6, 7, 9, 11, 13."""
+_LEVELS: dict[Signal, tuple[str, str, str]] = {
+    "traces": ("resource_spans", "scope_spans", "spans"),
+    "logs": ("resource_logs", "scope_logs", "log_records"),
+    "metrics": ("resource_metrics", "scope_metrics", "metrics"),
+}
+
+
+class TooManyError(ValueError):
+    """The bytes hold more messages than any sender would put into one request; decoding them would cost everyone dearly."""
+
 
 LONGEST_VALUE_BYTES = 4 << 20
 """About a million tokens of English."""
@@ -54,11 +68,13 @@ class Verdict:
 def check(
     signal: Signal, body: bytes, project: str = DEFAULT_PROJECT, longest_value: int = LONGEST_VALUE_BYTES
 ) -> Verdict:
-    """Judges the decompressed protobuf bytes of one request of a project. Raises MalformedError.
+    """Judges the decompressed protobuf bytes of one request of a project. Raises MalformedError, TooManyError.
 
     longest_value: bytes of a value beyond which it is cut and flagged.
     """
+    _refuse_hollow(body)
     request = wire.read(signal, body)
+    _refuse_crowded(signal, request)
     received, rejected, first, last = _CHECKS[signal](request)
     if rejected:
         _remove(signal, request)
@@ -72,6 +88,34 @@ def check(
         payload = whole.SerializeToString()
     reason = _reason(signal, rejected) if rejected else ""
     return Verdict(payload, received, rejected, min(first, last), last, reason, digest(body, project), truncated)
+
+
+def _refuse_hollow(body: bytes) -> None:
+    """An empty message takes 2 bytes here and up to 180 when decoded. Counting their tags takes ms for the largest body.
+
+    The most of them that a sender can mean are attributes with a name of one letter and an empty text: one in 9 bytes.
+    """
+    few = len(body) // 6
+    # The length of each is a zero byte; counting single bytes is so much cheaper that it goes first.
+    if len(body) > LARGE_BYTES and body.count(b"\x00") > few and sum(map(body.count, _EMPTY)) > few:
+        raise TooManyError("the request consists of empty messages; lower the batch size of the exporter")
+
+
+def _refuse_crowded(signal: Signal, request: Any) -> None:
+    groups, scopes, items = _LEVELS[signal]
+    held = getattr(request, groups)
+    count = len(held)
+    if count <= MOST_ITEMS:
+        for group in held:
+            inner = getattr(group, scopes)
+            count += len(inner) + (
+                sum(len(getattr(scope, items)) for scope in inner) if len(inner) <= MOST_ITEMS else 0
+            )
+    if count > MOST_ITEMS:
+        raise TooManyError(
+            f"the request holds {count} resources, scopes and {items.replace('_', ' ')}; at most {MOST_ITEMS} are taken at "
+            "once: lower the batch size of the exporter"
+        )
 
 
 def digest(body: bytes, project: str) -> bytes:

@@ -7,13 +7,14 @@ section is registered under the entry-point group `leewatch.sections`. All fault
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_validator, model_validator
 from pydantic import Field as Key
 
 from leewatch import installation, plugins
@@ -88,6 +89,20 @@ class TlsSection(Section):
         return self
 
 
+Rate = Annotated[float, Key(gt=0, allow_inf_nan=False)]
+
+
+class LimitsSection(Section):
+    """What each project may send; `leewatch projects limit` sets other limits for one."""
+
+    spans_per_second: Rate | None = Key(
+        None, description="spans, log records and data points a second beyond which a project gets 429; unset: no limit"
+    )
+    bytes_per_second: Rate | None = Key(
+        None, description="decompressed bytes a second beyond which a project gets 429; unset: no limit"
+    )
+
+
 class CollectorSection(Section):
     """The OTLP receiver (role `collector`)."""
 
@@ -101,6 +116,11 @@ class CollectorSection(Section):
     tls: TlsSection = Key(default_factory=TlsSection, description="certificates of both ports")
     require_api_key: bool = Key(
         False, description="refuse requests without an API key; false: those belong to project `default`"
+    )
+    limits: LimitsSection = Key(default_factory=LimitsSection, description="what each project may send")
+    cors_origins: tuple[str, ...] = Key(
+        (),
+        description="origins of web pages that may send, such as https://app.example.com, https://*.example.com or *",
     )
     max_request_mb: int = Key(64, ge=1, le=1024, description="largest request, also after decompression, MB")
     max_inflight_mb: int = Key(
@@ -118,6 +138,15 @@ class CollectorSection(Section):
     )
     flush_seconds: float = Key(0.5, gt=0, le=60, description="age at which a segment is inserted, seconds")
     flush_mb: int = Key(32, ge=1, le=256, description="size at which a segment is inserted, MB")
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        """Browsers compare origins as text: a path or a slash at the end would never match."""
+        for origin in origins:
+            if origin != "*" and not re.fullmatch(r"https?://[^/\s?#@]+", origin):
+                raise ValueError(f"expected * or https://HOST[:PORT] without a path, got {origin!r}")
+        return origins
 
 
 class DashboardSection(Section):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from collector.validate import MalformedError, check
+from collector import validate
+from collector.segment import Signal
+from collector.validate import MalformedError, TooManyError, check
 
 TRACE, SPAN = b"t" * 16, b"s" * 8
 AT = 1_700_000_000_000_000_000
@@ -121,3 +125,45 @@ def test_both_times_of_a_log_record_widen_the_range() -> None:
     records.add(time_unix_nano=1_700_000_000_000, observed_time_unix_nano=AT + 9)
     verdict = check("logs", request.SerializeToString())
     assert (verdict.first_ns, verdict.last_ns) == (AT, AT + 9)
+
+
+def wrapped(tag: int, body: bytes) -> bytes:
+    length, size = len(body), bytearray()
+    while length > 0x7F:
+        size.append(length & 0x7F | 0x80)
+        length >>= 7
+    size.append(length)
+    return bytes([tag]) + bytes(size) + body
+
+
+@pytest.mark.parametrize("signal", ["traces", "logs", "metrics"])
+@pytest.mark.parametrize("depth", [0, 1, 2, 3])
+def test_a_large_body_of_empty_messages_is_refused_before_it_is_decoded(signal: Signal, depth: int) -> None:
+    tags = (0x0A, 0x12, 0x12, 0x4A)
+    body = bytes([tags[depth], 0]) * (4 << 20)
+    for tag in reversed(tags[:depth]):
+        body = wrapped(tag, body)
+    began = time.process_time()
+    with pytest.raises(TooManyError, match="empty messages"):
+        check(signal, body)
+    assert time.process_time() - began < 0.5
+
+
+def test_more_spans_than_a_sender_means_are_refused_before_they_are_walked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validate, "MOST_ITEMS", 100)
+    request = ExportTraceServiceRequest()
+    scope = request.resource_spans.add().scope_spans.add()
+    for _ in range(98):
+        scope.spans.add(trace_id=b"t" * 16, span_id=b"s" * 8)
+    assert check("traces", request.SerializeToString()).received == 98
+    scope.spans.add()
+    with pytest.raises(TooManyError, match="101 resources, scopes and spans; at most 100"):
+        check("traces", request.SerializeToString())
+
+
+def test_many_empty_texts_are_no_empty_messages() -> None:
+    request = ExportTraceServiceRequest()
+    span = request.resource_spans.add().scope_spans.add().spans.add(trace_id=b"t" * 16, span_id=b"s" * 8)
+    for _ in range(200_000):
+        span.attributes.add(key="k").value.string_value = ""
+    assert check("traces", request.SerializeToString()).received == 1
