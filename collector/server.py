@@ -51,6 +51,8 @@ DRAIN_SECONDS = 4.0
 """Time that spooled segments get at shutdown; what is left waits durably for the next start."""
 FULL_SEGMENTS_ONLY = (float("inf"),)
 """Writers that join in under load, one each: an insert keeps about one core of the database busy."""
+PATIENCE: dict[Signal, int] = {"metrics": 10}
+"""Segments of a signal become so many times older: SDKs export metrics once a minute, and an insert has a fixed cost."""
 INSERT_TIMEOUT = httpx.Timeout(120.0, connect=2.0)
 RENEW_SECONDS = 10.0
 """How often certificate files are looked at."""
@@ -104,7 +106,7 @@ class Collector(Pages):
                 random.Random(),
             )
             for name, spool in self.spools.items()
-            for flush_seconds in (self._section.flush_seconds, *FULL_SEGMENTS_ONLY)
+            for flush_seconds in (self._section.flush_seconds * PATIENCE.get(name, 1), *FULL_SEGMENTS_ONLY)
         ]
         self._listening = False
         self._loop: asyncio.AbstractEventLoop | None = None
