@@ -21,6 +21,7 @@ from rich.console import Console
 from leewatch import config, installation
 from leewatch.config import Settings
 from leewatch.errors import NotRunningError, StoreUnavailableError
+from leewatch.storage import migrate
 from leewatch.storage.client import TOKEN_FILE, connect
 from leewatch.storage.embedded import confine
 
@@ -163,6 +164,7 @@ def database(settings: Settings) -> Iterator[Check]:
     try:
         yield engine(str(client.server_version))
         yield clock(_clock_difference(client))
+        yield views(migrate.is_current(client, settings))
         yield parts(int(str(client.command(_MOST_PARTS))))
     except ClickHouseError as error:
         yield Check("database", "failed", f"it answers, but refuses queries: {str(error).splitlines()[0]}")
@@ -183,6 +185,14 @@ def engine(version: str) -> Check:
     if found < OLDEST_ENGINE:
         return Check("database", "failed", f"ClickHouse {version} is too old: upgrade it to {wanted} or later")
     return Check("database", "ok", f"ClickHouse {version} answers")
+
+
+def views(current: bool) -> Check:
+    """current: whether the database maps and redacts as this configuration says."""
+    if current:
+        return Check("views", "ok", "the database maps and redacts as the configuration says")
+    remedy = "restart `leewatch up` (on a server: run `leewatch migrate`, restart the collectors)"
+    return Check("views", "failed", f"the database was set up with another `mapping`, `redaction` or release: {remedy}")
 
 
 def clock(seconds: float) -> Check:

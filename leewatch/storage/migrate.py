@@ -129,7 +129,7 @@ def generated_objects(settings: Settings) -> list[SqlObject]:
 def is_current(client: Database, settings: Settings) -> bool:
     """Whether the generated objects in the database are those of this release and configuration."""
     run = _Run(client, settings.storage.database)
-    run.prepare()
+    run.read()
     return run.has(generated_objects(settings))
 
 
@@ -153,6 +153,10 @@ class _Run:
             "at DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC')"
             ") ENGINE = ReplacingMergeTree(at) ORDER BY number"
         )
+        self.read()
+
+    def read(self) -> None:
+        """What was applied so far."""
         rows = self._client.query(
             "SELECT number, name, checksum, done, undo FROM "  # noqa: S608  the name is quoted and checked by config
             f"{quote_name(self._database)}.migrations FINAL ORDER BY number"

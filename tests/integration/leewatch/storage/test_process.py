@@ -129,10 +129,15 @@ def _rss_mb(pid: int) -> float:
 
 def test_the_doctor_finds_a_running_store_healthy(store: Settings) -> None:
     checks = {check.name: check.state for check in doctor.database(_as_server(store))}
-    assert checks == {"database": "ok", "clock": "ok", "parts": "ok"}
+    assert checks == {"database": "ok", "clock": "ok", "views": "ok", "parts": "ok"}
 
 
-def _as_server(store: Settings) -> Settings:
+def test_the_doctor_finds_a_store_that_redacts_otherwise_than_the_configuration(store: Settings) -> None:
+    checks = {check.name: check.state for check in doctor.database(_as_server(store, redaction={"mode": "mask"}))}
+    assert checks["views"] == "failed"
+
+
+def _as_server(store: Settings, **sections: dict[str, str]) -> Settings:
     where = address(store)
     dsn = f"http://{where.user}:{where.password}@{where.host}:{where.port}/{where.database}"
-    return load(data=store.data, environment={}, overrides={"storage": {"dsn": dsn}})
+    return load(data=store.data, environment={}, overrides={"storage": {"dsn": dsn}, **sections})

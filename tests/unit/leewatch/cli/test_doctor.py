@@ -27,6 +27,12 @@ def test_a_clock_that_differs_is_a_warning_then_a_fault(seconds: float, state: s
     assert doctor.clock(seconds).state == state
 
 
+def test_a_database_of_another_policy_is_a_fault_with_its_remedy() -> None:
+    assert doctor.views(True).state == "ok"
+    found = doctor.views(False)
+    assert (found.state, "restart `leewatch up`" in found.detail) == ("failed", True)
+
+
 @pytest.mark.parametrize(("most", "state"), [(0, "ok"), (299, "ok"), (300, "warning"), (1000, "failed")])
 def test_many_parts_mean_that_merges_fall_behind(most: int, state: str) -> None:
     assert doctor.parts(most).state == state
