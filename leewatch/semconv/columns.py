@@ -86,7 +86,12 @@ def _request() -> list[Column]:
 
 def _usage() -> list[Column]:
     return [
-        *_plain(_COUNT, ("cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "output_tokens")),
+        Column("usage_buckets", sql.BUCKETS_TYPE, sql.usage_buckets(), "step"),
+        *[
+            Column(name, _COUNT, sql.tokens(name))
+            for name in ("cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
+        ],
+        Column("output_tokens", _COUNT, sql.output_tokens()),
         Column("input_tokens", _COUNT, sql.input_tokens()),
         Column("total_tokens", _COUNT, sql.total_tokens()),
         Column("usage_is_aggregate", "Bool", sql.kind_is(*AGGREGATE_KINDS)),
@@ -99,7 +104,8 @@ def _context() -> list[Column]:
     exception = sql.EXCEPTION
     failed = f"endsWith(upper(StatusCode), 'ERROR') OR upper({value('level')}) = 'ERROR'"
     return [
-        *_plain("String", ("session_id", "user_id", "tool_call_id")),
+        *[Column(name, "String", f"trim(BOTH '\"' FROM {value(name)})") for name in ("session_id", "user_id")],
+        Column("tool_call_id", "String", value("tool_call_id")),
         *_plain(_LOW, ("prompt_name", "prompt_version", "agent_name", "workflow_name", "tool_name")),
         Column("tags", f"Array({_LOW})", sql.listed("tags")),
         Column("metadata", "Map(LowCardinality(String), String)", sql.metadata()),
@@ -127,7 +133,7 @@ def _content() -> list[Column]:
     texts = {
         "query_text": sql.else_for("query_text", ("retriever", "reranker"), sql.LAST_USER),
         "tool_arguments": sql.else_for("tool_arguments", ("tool",), value("input_other")),
-        "tool_result": sql.else_for("tool_result", ("tool",), value("output_other")),
+        "tool_result": sql.else_for("tool_result", ("tool",), sql.tool_output()),
         "prompt_text": sql.prompt_text(),
         "response_text": "outputs[1].2",
         "system_instructions": sql.system_instructions(),

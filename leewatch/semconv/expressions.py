@@ -12,6 +12,7 @@ from leewatch.semconv.mapping import SPECIAL_METADATA
 from leewatch.semconv.messages import first_of, quoted
 from leewatch.semconv.vocabulary import (
     FIRST_CHUNK_EVENTS,
+    FRAMEWORKS,
     INDEXED,
     METADATA_PREFIXES,
     PROVIDER_PREFIXES,
@@ -20,7 +21,7 @@ from leewatch.semconv.vocabulary import (
 )
 
 DOCUMENTS_TYPE = "Array(Tuple(id String, content String, score String, metadata String))"
-LAST_USER = "arrayLast(m -> m.1 = 'user' AND m.2 != '', inputs).2"
+LAST_USER = "arrayLast(m -> m.1 = 'user' AND m.2 != '' AND m.4 = '', inputs).2"
 EXCEPTION = "Events.Attributes[arrayLastIndex(n -> n = 'exception', Events.Name)]"
 _MAP = "Map(LowCardinality(String), String)"
 _NEVER = 9_223_372_036_854_775_807
@@ -56,10 +57,68 @@ def listed(field: str) -> str:
     )
 
 
+BUCKETS_TYPE = "Array(Tuple(String, UInt64))"
+_DETAILS = {
+    "cache_read_tokens": (
+        ("prompt_tokens_details", "cached_tokens"), ("input_tokens_details", "cached_tokens"), ("cache_read_input_tokens",),
+    ),
+    "cache_write_tokens": (("cache_creation_input_tokens",),),
+    "reasoning_tokens": (("completion_tokens_details", "reasoning_tokens"), ("output_tokens_details", "reasoning_tokens")),
+    "input_tokens": (("prompt_tokens",), ("input_tokens",)),
+    "output_tokens": (("completion_tokens",), ("output_tokens",)),
+}  # fmt: skip
+"""Members of the usage document."""
+_PROVIDER_DETAILS = {
+    "cache_read_tokens": (
+        ("openai", "cachedPromptTokens"), ("anthropic", "usage", "cache_read_input_tokens"), ("bedrock", "usage", "cacheReadInputTokens"),
+    ),
+    "cache_write_tokens": (
+        ("anthropic", "usage", "cache_creation_input_tokens"), ("bedrock", "usage", "cacheWriteInputTokens"),
+    ),
+    "reasoning_tokens": (("openai", "reasoningTokens"),),
+}  # fmt: skip
+"""Members of the AI SDK's provider metadata."""
+
+
+def usage_buckets() -> str:
+    """SQL: the numbers of Langfuse's usage document when they are disjoint: its `total` is the sum of all the others."""
+    document = value("usage_document")
+    total, others = "arrayFirst(b -> b.1 = 'total', bs).2", "arraySum(b -> b.2, arrayFilter(b -> b.1 != 'total', bs))"
+    numbers = f"arrayMap(bs -> if({total} > 0 AND {total} = {others}, bs, []), [JSONExtractKeysAndValues({document}, 'UInt64')])[1]"
+    return f"if({document} = '', [], {numbers})"
+
+
+def _extra(side: str, cached: tuple[str, ...] = ()) -> str:
+    """SQL: sum of the disjoint buckets of a side besides the plain one."""
+    own = f"startsWith(b.1, '{side}_') AND b.1 != '{side}_tokens'"
+    known = f"({own}) OR b.1 IN ({members(cached)})" if cached else own
+    return f"if(empty(usage_buckets), 0, arraySum(b -> if({known}, b.2, 0), usage_buckets))"
+
+
+def tokens(field: str) -> str:
+    """SQL: a count of tokens by its keys, else from the usage document or the provider's metadata."""
+    found = [uint(field)]
+    for source, paths in (("usage_document", _DETAILS), ("provider_metadata", _PROVIDER_DETAILS)):
+        documents = ", ".join(
+            f"JSONExtract({value(source)}, {members(path)}, 'Nullable(UInt64)')" for path in paths.get(field, ())
+        )
+        if documents:
+            found.append(f"if({value(source)} = '', NULL, coalesce({documents}))")
+    return f"coalesce({', '.join(found)})"
+
+
+def output_tokens() -> str:
+    """SQL: completion tokens including reasoning."""
+    return f"{tokens('output_tokens')} + {_extra('output')}"
+
+
 def input_tokens() -> str:
     """SQL: prompt tokens including cached ones. Some senders leave those out: the sums give them away."""
     cached = "ifNull(cache_read_tokens, 0) + ifNull(cache_write_tokens, 0)"
-    given, total = uint("input_tokens"), uint("total_tokens")
+    given = (
+        f"({tokens('input_tokens')} + {_extra('input', ('cache_read_input_tokens', 'cache_creation_input_tokens'))})"
+    )
+    total = uint("total_tokens")
     sums = f"ifNull({total} = {given} + {cached} + ifNull(output_tokens, 0), false)"
     excluded = f"{cached} > 0 AND {given} IS NOT NULL AND ({cached} > {given} OR {sums})"
     return f"if({excluded}, {given} + {cached}, {given})"
@@ -84,7 +143,8 @@ def provider() -> str:
     """SQL: canonical provider: by whole name, by prefix, by the part before the first dot, else lower case as sent."""
     names = {alias: canonical for canonical, aliases in PROVIDERS.items() for alias in (canonical, *aliases)}
     table = f"{quoted(list(names))}, {quoted(list(names.values()))}, ''"
-    whole = f"lower({value('provider')})"
+    framework = f"{value('provider_system')} != '' AND lower({value('provider')}) IN ({members(FRAMEWORKS)})"
+    whole = f"lower(if({framework}, {value('provider_system')}, {value('provider')}))"
     prefixed = [
         f"if(startsWith({whole}, {quoted(start)}), {quoted(name)}, '')" for start, name in PROVIDER_PREFIXES.items()
     ]
@@ -106,7 +166,7 @@ def is_stream() -> str:
     return (
         f"multiIf({text} IN ('true', '1'), true, {text} IN ('false', '0'), false, "
         f"positionCaseInsensitive({value('aisdk_operation')}, 'stream') > 0, true, "
-        f"hasAny(Events.Name, {quoted(list(FIRST_CHUNK_EVENTS))}), true, NULL)"
+        f"{value('ttft_at')} != '' OR hasAny(Events.Name, {quoted(list(FIRST_CHUNK_EVENTS))}), true, NULL)"
     )
 
 
@@ -130,21 +190,32 @@ def metadata() -> str:
     kept = f"({own}) OR k IN ({members(REFERENCES)})"
     found = f"arrayMap(ms -> CAST((ms.1, ms.2), '{_MAP}'), [JSONExtractKeysAndValues({value('metadata_document')}, 'String')])[1]"
     keys = f"arrayMap(k -> replaceRegexpOne(k, '{prefix}', '\\\\1'), arrayFilter(k -> {kept}, mapKeys(SpanAttributes)))"
-    values = f"arrayFilter((v, k) -> {kept}, mapValues(SpanAttributes), mapKeys(SpanAttributes))"
+    plain = "if(startsWith(k, 'langfuse.') AND startsWith(v, '\"'), JSONExtractString(v), v)"
+    kept_values, kept_keys = (
+        f"arrayFilter((v, k) -> {kept}, {which}(SpanAttributes), mapKeys(SpanAttributes))"
+        for which in ("mapValues", "mapKeys")
+    )
+    values = f"arrayMap((v, k) -> {plain}, {kept_values}, {kept_keys})"
     return f"mapUpdate({found}, CAST(({keys}, {values}), '{_MAP}'))"
 
 
 def documents() -> str:
-    """SQL: retrieved documents of the structured list, indexed attributes or vector database events."""
-    raw = value("context_documents")
-    type_ = "Array(Tuple(id String, content String, score String, metadata String, text String, page_content String))"
+    """SQL: retrieved documents of the structured list, indexed attributes or vector database events; else a retriever's output."""
+    found = f"arrayConcat({indexed.documents('item_groups')}, {_event_documents()})"
+    given, output = value("context_documents"), value("output_other")
+    listed = f"multiIf(startsWith({output}, '['), {output}, startsWith({output}, '{{'), JSONExtractRaw({output}, 'documents'), '')"
+    raw = f"multiIf({given} != '', {given}, kind = 'retriever' AND {output} != '', {listed}, '')"
+    return f"arrayMap((raw, ds) -> multiIf({given} != '', {_shaped('raw')}, notEmpty(ds) OR raw = '', ds, {_shaped('raw')}), [{raw}], [{found}])[1]"
+
+
+def _shaped(raw: str) -> str:
+    type_ = "Array(Tuple(id String, content String, score String, metadata String, text String, page_content String, pageContent String))"
     strings = f"arrayMap(d -> ('', d, '', ''), JSONExtract({raw}, 'Array(String)'))"
-    document = f"(d.id, {first_of('d.content', 'd.text', 'd.page_content')}, d.score, d.metadata)"
+    document = f"(d.id, {first_of('d.content', 'd.text', 'd.page_content', 'd.pageContent')}, d.score, d.metadata)"
     structured = f"arrayMap(d -> {document}, JSONExtract({raw}, '{type_}'))"
-    shaped = (
+    return (
         f"multiIf(startsWith({raw}, '[\"'), {strings}, startsWith({raw}, '[{{'), {structured}, [('', {raw}, '', '')])"
     )
-    return f"if({raw} != '', {shaped}, arrayConcat({indexed.documents('item_groups')}, {_event_documents()}))"
 
 
 def documents_json() -> str:
@@ -190,6 +261,15 @@ def prompt_text() -> str:
 def else_for(field: str, kinds: tuple[str, ...], other: str) -> str:
     """SQL: the field, for spans of these kinds else the other value."""
     return first_of(value(field), f"if({kind_is(*kinds)}, {other}, '')")
+
+
+def tool_output() -> str:
+    """SQL: the output of a tool's span; of LangChain's messages, their content."""
+    output = value("output_other")
+    contents = (
+        f"JSONExtractString({output}, {path})" for path in ("'data', 'content'", "'output', 'kwargs', 'content'")
+    )
+    return f"if(startsWith({output}, '{{'), {first_of(*contents, output)}, {output})"
 
 
 def system_instructions() -> str:

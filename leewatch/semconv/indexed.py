@@ -24,7 +24,7 @@ _LEAVES = {
     "tool_call_id": 3, "message.tool_call_id": 3, "document.id": 3,
     "name": 4, "message.name": 4, "document.score": 4,
     "finish_reason": 5, "document.metadata": 5,
-    "message.function_call_name": 6, "message.function_call_arguments_json": 7,
+    "message.function_call_name": 6, "message.function_call_arguments_json": 7, "function_call.name": 6, "function_call.arguments": 7,
     "tool.json_schema": 8, "description": 9, "parameters": 10,
     "tool_calls#id": 11, "tool_calls#name": 12, "tool_calls#arguments": 13,
     "contents#type": 14, "contents#text": 15, "contents#image.image.url": 16,

@@ -35,7 +35,7 @@ KIND_RULES: tuple[KindRule, ...] = (
         "genai_operation",
         {
             "chat": "llm", "text_completion": "llm", "generate_content": "llm", "completion": "llm", "generate": "llm",
-            "embeddings": "embedding", "retrieval": "retriever", "rerank": "reranker", "execute_tool": "tool",
+            "embeddings": "embedding", "retrieval": "retriever", "rerank": "reranker", "vector_db_retrieve": "retriever", "execute_tool": "tool",
             "create_agent": "agent", "invoke_agent": "agent", "plan": "agent", "invoke_workflow": "chain", "execute_task": "chain",
         },
     ),

@@ -52,7 +52,11 @@ def _f(name: str, type_: Type = "string", note: str = "", resource_first: bool =
 _USAGE = "langfuse.observation.usage_details:"
 _SETTINGS = "langfuse.observation.model.parameters:"
 _PARAMETERS = "llm.invocation_parameters:"
-_PROVIDER_METADATA = "ai.response.providerMetadata:"
+_HIDDEN = (
+    "langfuse.observation.metadata.langfuse_{0} langfuse.trace.metadata.langfuse_{0} "
+    "langfuse.observation.metadata:langfuse_{0}"
+)
+"""Where Langfuse's LangChain handler leaves what belongs to the trace."""
 
 FIELDS: tuple[Field, ...] = (
     # What kind of span it is: see KIND_RULES in kinds.py.
@@ -70,6 +74,7 @@ FIELDS: tuple[Field, ...] = (
     # Model and provider.
     _f("provider", genai="gen_ai.provider.name gen_ai.system gen_ai.request.provider",
        openinference="llm.provider llm.system", aisdk="ai.model.provider", note="canonical name, see providers"),
+    _f("provider_system", genai="gen_ai.system", openinference="llm.system", note="when the provider is a framework"),
     _f("request_model", langfuse="langfuse.observation.model.name", genai="gen_ai.request.model",
        openinference="llm.request.model_name llm.invocation_parameters:model llm.model_name embedding.model_name "
        "reranker.model_name", aisdk="ai.model.id", logfire="request_data:model model_name"),
@@ -78,18 +83,20 @@ FIELDS: tuple[Field, ...] = (
     _f("response_id", genai="gen_ai.response.id", aisdk="ai.response.id"),
     # Tokens.
     _f("input_tokens", "uint", langfuse=f"{_USAGE}input {_USAGE}prompt_tokens {_USAGE}input_tokens",
-       genai="gen_ai.usage.input_tokens gen_ai.usage.prompt_tokens", openinference="llm.token_count.prompt",
+       genai="gen_ai.usage.input_tokens gen_ai.usage.prompt_tokens gen_ai.aggregated_usage.input_tokens",
+       openinference="llm.token_count.prompt",
        aisdk="ai.usage.inputTokens ai.usage.promptTokens ai.usage.tokens", note="including cached tokens"),
     _f("output_tokens", "uint", langfuse=f"{_USAGE}output {_USAGE}completion_tokens {_USAGE}output_tokens",
-       genai="gen_ai.usage.output_tokens gen_ai.usage.completion_tokens", openinference="llm.token_count.completion",
+       genai="gen_ai.usage.output_tokens gen_ai.usage.completion_tokens gen_ai.aggregated_usage.output_tokens",
+       openinference="llm.token_count.completion",
        aisdk="ai.usage.outputTokens ai.usage.completionTokens", note="including reasoning"),
-    _f("total_tokens", "uint", langfuse=f"{_USAGE}total", genai="gen_ai.usage.total_tokens",
+    _f("total_tokens", "uint", langfuse=f"{_USAGE}total {_USAGE}total_tokens", genai="gen_ai.usage.total_tokens",
        openinference="llm.token_count.total", openllmetry="llm.usage.total_tokens", aisdk="ai.usage.totalTokens",
        note="else input + output"),
     _f("cache_read_tokens", "uint",
        langfuse=f"{_USAGE}input_cached_tokens {_USAGE}input_cache_read {_USAGE}cache_read_input_tokens",
        genai="gen_ai.usage.cache_read.input_tokens gen_ai.usage.cache_read_input_tokens "
-       "gen_ai.usage.details.cache_read_tokens",
+       "gen_ai.usage.details.cache_read_tokens gen_ai.aggregated_usage.cache_read.input_tokens",
        openinference="llm.token_count.prompt_details.cache_read llm.token_count.prompt_details.cache_input",
        aisdk="ai.usage.inputTokenDetails.cacheReadTokens ai.usage.cachedInputTokens",
        openlit="gen_ai.usage.prompt_tokens_details.cached_tokens"),
@@ -99,10 +106,14 @@ FIELDS: tuple[Field, ...] = (
        openinference="llm.token_count.prompt_details.cache_write", aisdk="ai.usage.inputTokenDetails.cacheWriteTokens",
        openlit="gen_ai.usage.prompt_tokens_details.cache_creation_tokens"),
     _f("reasoning_tokens", "uint", langfuse=f"{_USAGE}output_reasoning_tokens {_USAGE}output_reasoning",
-       genai="gen_ai.usage.reasoning.output_tokens gen_ai.usage.reasoning_tokens gen_ai.usage.details.reasoning_tokens",
+       genai="gen_ai.usage.reasoning.output_tokens gen_ai.usage.reasoning_tokens gen_ai.usage.details.reasoning_tokens "
+       "gen_ai.aggregated_usage.details.reasoning_tokens",
        openinference="llm.token_count.completion_details.reasoning", openllmetry="llm.usage.reasoning_tokens",
        aisdk="ai.usage.outputTokenDetails.reasoningTokens ai.usage.reasoningTokens",
        openlit="gen_ai.usage.completion_tokens_details.reasoning_tokens"),
+    _f("usage_document", "json", langfuse="langfuse.observation.usage_details", logfire="response_data:usage gen_ai.usage.raw",
+       note="its members, also those of prompt_tokens_details and the like, fill what no other key does"),
+    _f("provider_metadata", "json", aisdk="ai.response.providerMetadata", note="cached and reasoning tokens"),
     # Cost, USD.
     _f("cost_input", "float", langfuse="langfuse.observation.cost_details:input", openinference="llm.cost.prompt"),
     _f("cost_output", "float", langfuse="langfuse.observation.cost_details:output", openinference="llm.cost.completion"),
@@ -134,7 +145,7 @@ FIELDS: tuple[Field, ...] = (
        openllmetry="gen_ai.request.n"),
     _f("finish_reason", "list", genai="gen_ai.response.finish_reasons", openinference="llm.finish_reason",
        openllmetry="gen_ai.response.finish_reason llm.response.finish_reason gen_ai.response.stop_reason "
-       "llm.response.stop_reason", aisdk="ai.response.finishReason gen_ai.finishReason",
+       "llm.response.stop_reason anthropic.message.stop_reason", aisdk="ai.response.finishReason gen_ai.finishReason",
        note="else as named by the output messages"),
     _f("is_stream", "bool", genai="gen_ai.request.stream", openinference=f"{_PARAMETERS}stream",
        openllmetry="gen_ai.is_streaming llm.is_streaming", logfire="request_data:stream"),
@@ -144,12 +155,12 @@ FIELDS: tuple[Field, ...] = (
     _f("ttft_ms", "float", aisdk="ai.response.msToFirstChunk ai.stream.msToFirstChunk", note="milliseconds"),
     _f("ttft_at", langfuse="langfuse.observation.completion_start_time", note="time, fills ttft_ms"),
     # Who and where.
-    _f("session_id", langfuse="langfuse.session.id", genai="gen_ai.conversation.id session.id",
+    _f("session_id", langfuse=f"langfuse.session.id {_HIDDEN.format('session_id')}", genai="gen_ai.conversation.id session.id",
        openllmetry="traceloop.association.properties.session_id traceloop.association.properties.conversation_id "
        "traceloop.association.properties.chat_id",
        aisdk="ai.telemetry.metadata.sessionId ai.settings.context.sessionId ai.settings.runtimeContext.sessionId",
        openlit="gen_ai.session.id"),
-    _f("user_id", langfuse="langfuse.user.id", genai="user.id enduser.id enduser.pseudo.id",
+    _f("user_id", langfuse=f"langfuse.user.id {_HIDDEN.format('user_id')}", genai="user.id enduser.id enduser.pseudo.id",
        openllmetry="traceloop.association.properties.user_id gen_ai.user llm.user",
        aisdk="ai.telemetry.metadata.userId ai.settings.context.userId ai.settings.runtimeContext.userId",
        openlit="gen_ai.user.id gen_ai.request.user"),
@@ -166,7 +177,7 @@ FIELDS: tuple[Field, ...] = (
        openinference="openinference.project.name", note="only when the resource has no service.name"),
     _f("service_version", genai="service.version", resource_first=True),
     _f("release", langfuse="langfuse.release", genai="vcs.ref.head.revision vcs.repository.ref.revision"),
-    _f("tags", "list", langfuse="langfuse.trace.tags langfuse.tags", openinference="tag.tags",
+    _f("tags", "list", langfuse=f"langfuse.trace.tags langfuse.tags {_HIDDEN.format('tags')}", openinference="tag.tags",
        aisdk="ai.telemetry.metadata.tags", logfire="logfire.tags", openlit="gen_ai.framework.tags"),
     _f("feature", leewatch="app.feature", openllmetry="traceloop.workflow.name", genai="gen_ai.workflow.name",
        aisdk="ai.telemetry.functionId", langfuse="langfuse.trace.name", note="else metadata `feature`"),
@@ -174,7 +185,7 @@ FIELDS: tuple[Field, ...] = (
     _f("variant",
        genai="feature_flag.evaluation/feature_flag.result.variant feature_flag.result.variant feature_flag.variant",
        leewatch="experiment.variant", note="else metadata `variant`"),
-    _f("agent_name", genai="gen_ai.agent.name", openinference="agent.name"),
+    _f("agent_name", genai="gen_ai.agent.name", openinference="agent.name", logfire="agent_name"),
     _f("workflow_name", langfuse="langfuse.trace.name", genai="gen_ai.workflow.name",
        openllmetry="traceloop.workflow.name"),
     # Tools.
@@ -186,7 +197,8 @@ FIELDS: tuple[Field, ...] = (
     _f("tool_result", "json", genai="gen_ai.tool.call.result", openllmetry="mcp.response.value",
        aisdk="ai.toolCall.result", logfire="tool_response", openlit="gen_ai.tool.output",
        note="tool spans: else the output"),
-    _f("tool_definitions", "json", genai="gen_ai.tool.definitions", aisdk="ai.prompt.tools",
+    _f("tool_definitions", "json", langfuse="langfuse.observation.input:tools", genai="gen_ai.tool.definitions",
+       aisdk="ai.prompt.tools",
        note="else llm.tools.N.tool.json_schema, llm.request.functions.N.*"),
     # Errors.
     _f("error_type", genai="error.type", openlit="gen_ai.framework.error.type",
@@ -219,7 +231,6 @@ FIELDS: tuple[Field, ...] = (
                 "request_data:messages",
                 "request_data:input",
                 "request_data:prompt",
-                "pydantic_ai.all_messages",
                 "prompt",
             ),
             "langfuse": ("langfuse.observation.input",),
@@ -250,6 +261,8 @@ FIELDS: tuple[Field, ...] = (
         order=("aisdk", "logfire", "langfuse", "genai", "openinference", "openllmetry", "openlit"),
     ),
     _f("output_tool_calls", "json", aisdk="ai.response.toolCalls ai.result.toolCalls"),
+    _f("message_events", "json", logfire="events all_messages_events pydantic_ai.all_messages",
+       note="messages of both directions, used when no other key has them"),
 )  # fmt: skip
 """Every field that a single attribute fills."""
 

@@ -28,7 +28,7 @@ _CALL = (
     "Array(Tuple(id String, name String, arguments String, function Tuple(name String, arguments String), "
     "toolCallId String, toolName String, input String, args String))"
 )
-_MEMBERS = ("prompt", "query", "message", "content", "input", "output", "text")
+_MEMBERS = ("prompt", "query", "message", "content", "input", "inputs", "output", "outputs", "text")
 BLOB_LIMIT = 4096
 """Characters of base64 above which a blob is replaced by its size and hash."""
 
@@ -69,12 +69,33 @@ def from_json(text: str, default_role: str) -> str:
     """
     parsed = f"arrayMap(m -> {_message('m', default_role)}, JSONExtract({_listed(text)}, '{_RAW}'))"
     strings = f"if(startsWith({text}, '[\"'), JSONExtract({text}, 'Array(String)'), [{text}])"
-    plain = f"arrayMap(s -> CAST(({default_role}, s, [], '', '', '', ''), '{MESSAGE_TYPE[6:-1]}'), {strings})"
+    unquoted = (
+        f"arrayMap(s -> if(startsWith(s, '\"') AND JSONExtractString(s) != '', JSONExtractString(s), s), {strings})"
+    )
+    plain = f"arrayMap(s -> CAST(({default_role}, s, [], '', '', '', ''), '{MESSAGE_TYPE[6:-1]}'), {unquoted})"
     useful = "arrayExists(m -> m.2 != '' OR notEmpty(m.3) OR m.7 NOT IN ('', '[]') OR m.4 != '', ms)"
     # Messages without content (capture switched off, an answer cut short) are messages still, not a text.
     known = f"{text} = '[{{}}]' OR if(startsWith({text}, '['), JSONHas({text}, 1, 'role'), JSONHas({text}, 'role') OR JSONHas({text}, 'choices'))"
     general = f"arrayMap(ms -> if({useful} OR {known}, ms, {plain}), [{parsed}])[1]"
     return f"multiIf({text} = '', CAST([], '{MESSAGE_TYPE}'), {_is_simple(text)}, {_simple(text, default_role)}, {general})"
+
+
+def from_events(text: str, outputs: bool) -> str:
+    """SQL: JSON list of the input or output messages in a list of Logfire's events, of which the last may be the answer.
+
+    Events are messages with `event.name` (gen_ai.choice holds its `message`); lists of plain messages end with the answer.
+    """
+    events = f"JSONExtractArrayRaw({text})"
+    name = "JSONExtractString(e, 'event.name')"
+    choices = f"arrayFilter(e -> {name} = 'gen_ai.choice', es)"
+    answer = "arrayFilter(e -> JSONExtractString(e, 'role') IN ('assistant', 'model'), arraySlice(es, -1))"
+    if outputs:
+        found = f"if(notEmpty({choices}), arrayMap(e -> JSONExtractRaw(e, 'message'), {choices}), {answer})"
+    else:
+        rest = f"if(notEmpty({answer}), arraySlice(es, 1, toUInt32(length(es)) - 1), es)"
+        found = f"if(notEmpty({choices}), arrayFilter(e -> {name} != 'gen_ai.choice', es), {rest})"
+    listed = f"arrayMap(es -> arrayMap(ms -> if(empty(ms), '', concat('[', arrayStringConcat(ms, ','), ']')), [{found}])[1], [{events}])[1]"
+    return f"if({text} = '', '', {listed})"
 
 
 def _is_simple(text: str) -> str:
@@ -122,7 +143,8 @@ def _with_blocks(m: str, b: str, default_role: str) -> str:
     results = (
         f"arrayFilter(x -> x.type IN ('tool_call_response', 'tool_result', 'tool-result', 'function_call_output'), {b})"
     )
-    result_text = f"arrayStringConcat(arrayMap(x -> {first_of('x.response', 'x.result', 'x.output', 'x.content')}, {results}), '\\n')"
+    result_value = first_of("x.response", "x.result", "JSONExtractString(x.output, 'value')", "x.output", "x.content")
+    result_text = f"arrayStringConcat(arrayMap(x -> {result_value}, {results}), '\\n')"
     content = f"multiIf(empty({b}), {m}.content, empty({text_blocks}), {result_text}, {texts})"
     call_blocks = f"arrayFilter(x -> x.type IN ('tool_call', 'tool_use', 'tool-call', 'function_call'), {b})"
     from_blocks = (
@@ -161,7 +183,7 @@ def _small(parts: str) -> str:
 
 def last_user(messages: str) -> str:
     """SQL: text of the last user message that has text, else of the last message."""
-    found = f"arrayLast(m -> m.1 = 'user' AND m.2 != '', {messages}).2"
+    found = f"arrayLast(m -> m.1 = 'user' AND m.2 != '' AND m.4 = '', {messages}).2"
     return f"if({found} != '', {found}, {messages}[-1].2)"
 
 

@@ -141,6 +141,17 @@ def _chosen(number: int) -> str:
     return f"if({calls} = '', {found}, {joined})"
 
 
+def _else_events(field: str, outputs: bool) -> str:
+    """SQL: the field, else what a list of messages of both directions holds."""
+    return first_of(value(field), messages.from_events(value("message_events"), outputs))
+
+
+def _no_answer() -> str:
+    """SQL: whether the output is no text: vectors, or documents."""
+    structured = f"match({value('output_other')}, '^[\\[{{]')"
+    return f"kind = 'embedding' OR (kind IN ('retriever', 'reranker') AND {structured})"
+
+
 def steps(part: int = EVERYTHING, own: OwnKeys = NO_KEYS) -> tuple[Step, ...]:
     """All steps in order; the first reads otel_traces, the last holds the columns of llm_spans and llm_content."""
     keys, values = "mapKeys(SpanAttributes)", "mapValues(SpanAttributes)"
@@ -194,12 +205,18 @@ def steps(part: int = EVERYTHING, own: OwnKeys = NO_KEYS) -> tuple[Step, ...]:
                 (
                     "input_text",
                     "String",
-                    first_of(value("input_structured"), f"if(notEmpty(input_items), '', {value('input_other')})"),
+                    first_of(
+                        value("input_structured"),
+                        f"if(notEmpty(input_items), '', {_else_events('input_other', False)})",
+                    ),
                 ),
                 (
                     "output_text",
                     "String",
-                    first_of(value("output_structured"), f"if(notEmpty(output_items), '', {value('output_other')})"),
+                    first_of(
+                        value("output_structured"),
+                        f"if(notEmpty(output_items) OR {_no_answer()}, '', {_else_events('output_other', True)})",
+                    ),
                 ),
             ),
             grouped,

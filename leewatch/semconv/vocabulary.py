@@ -60,6 +60,12 @@ PROVIDERS: Mapping[str, tuple[str, ...]] = {
 PROVIDER_PREFIXES = {"google.vertex": "gcp.vertex_ai", "google.generative-ai": "gcp.gemini"}
 """Spellings that go on after this."""
 
+FRAMEWORKS = (
+    "langchain", "langgraph", "crewai", "llama_index", "llamaindex", "litellm", "haystack", "autogen", "semantic_kernel",
+    "pydantic_ai", "dspy", "smolagents", "openai_agents", "agno", "strands",
+)  # fmt: skip
+"""Named as provider only when nothing better is."""
+
 FINISH_REASONS: Mapping[str, str] = {
     "tool_calls": "tool_call", "tool_use": "tool_call", "tool-calls": "tool_call", "function_call": "tool_call",
     "max_tokens": "length", "end_turn": "stop", "content-filter": "content_filter",
