@@ -28,7 +28,7 @@ def _order(name: str, own: OwnKeys) -> list[str]:
 
 def test_keys_are_tried_before_after_or_instead_of_the_built_in_ones(tmp_path: Path) -> None:
     own = _keys(tmp_path, "{agent_name: [a, agent.name], user_id: {append: [z]}, feature: {only: [f]}, tags: t}")
-    assert _order("agent_name", own) == ["a", "agent.name", "gen_ai.agent.name"]
+    assert _order("agent_name", own) == ["a", "agent.name", "gen_ai.agent.name", "agent_name"]
     assert _order("user_id", own)[-2:] == ["gen_ai.request.user", "z"]
     assert (_order("feature", own), _order("tags", own)[0]) == (["f"], "t")
     assert sql.objects(own=own) != sql.objects()
