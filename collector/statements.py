@@ -9,7 +9,7 @@ from leewatch.semconv.lookup import NO_KEYS, OwnKeys
 from leewatch.storage import queries
 
 DERIVED: dict[Signal, tuple[str, ...]] = {
-    "traces": ("otel_traces_trace_id_ts", "llm_spans", "llm_content"),
+    "traces": ("otel_traces_trace_id_ts", "llm_spans", "llm_content", "scores"),
     "logs": ("llm_content_from_logs", "scores_from_logs"),
     "metrics": (),
 }

@@ -116,6 +116,12 @@ identifier of the judge, else the source. The later result of the same target, n
   target is the span of the record; the trace when it names no span; without both the span with its `gen_ai.response.id` (looked for
   among those of the last hour), else its `session.id`. `leewatch.evaluation.source` (human, llm, code) and
   `leewatch.evaluation.identifier` add what the conventions have no attribute for.
+- the same event on a span: the target is that span.
+- `[trace.|session.]annotations.N.annotation.*`, `[trace.|session.]evaluations.N.evaluation.*` (OpenInference): the carrying span, its
+  trace or its session; with exactly one link the linked span or its trace.
+- Logfire's annotation spans (`logfire.feedback.name`, `logfire.feedback.comment`): the parent span, by a human.
+- `guard.name`, `.score`, `.verdict` or `.action`, `.explanation` on a span or its event `guard.evaluation`, and `gen_ai.eval.NAME`
+  (OpenLIT): the carrying span.
 """
 
 

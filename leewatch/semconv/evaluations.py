@@ -12,6 +12,7 @@ annotation spans, OpenLIT's guards.
 
 from __future__ import annotations
 
+from leewatch.semconv.landing import LONGEST_NS
 from leewatch.semconv.messages import first_of, quoted
 
 STEP = "llm_step_evaluations"
@@ -54,7 +55,7 @@ def _result(attributes: str) -> dict[str, str]:
 
 def from_logs(source: str, where: str = "") -> str:
     """Rows of the step: records of `gen_ai.evaluation.result` in `source`. Without trace and span, the session or response is the target."""
-    condition = f" AND {where}" if where else ""
+    condition = f" WHERE {where}" if where else ""
     trace, span = f"if(TraceId = '{_NO_TRACE}', '', TraceId)", f"if(SpanId = '{_NO_SPAN}', '', SpanId)"
     found = ", ".join(f"{sql} AS {name}" for name, sql in _result("LogAttributes").items())
     session = (
@@ -63,8 +64,112 @@ def from_logs(source: str, where: str = "") -> str:
     return f"""SELECT Project, ServiceName AS Service, Timestamp AS Start, Timestamp AS At, ReceivedAt,
     multiIf(span != '' OR (trace = '' AND response != ''), 'span', trace != '', 'trace', 'session') AS target,
     trace AS TraceId, span AS SpanId, {session} AS SessionId, response AS ResponseId, {found}
-FROM (SELECT * EXCEPT (TraceId, SpanId), {trace} AS trace, {span} AS span, LogAttributes['gen_ai.response.id'] AS response FROM {source})
-WHERE if(EventName != '', EventName, LogAttributes['event.name']) = '{RESULT_EVENT}'{condition}"""
+FROM (SELECT * EXCEPT (TraceId, SpanId), {trace} AS trace, {span} AS span, LogAttributes['gen_ai.response.id'] AS response FROM {source}{condition})
+WHERE if(EventName != '', EventName, LogAttributes['event.name']) = '{RESULT_EVENT}'"""
+
+
+_INDEXED = r"^((?:(?:trace|session)[.])?(?:annotations|evaluations)[.][0-9]{1,4})[.]"
+_CARRIES = rf"{_INDEXED}|^guard[.](?:name|verdict)$|^logfire[.]feedback[.]name$|^gen_ai[.]eval[.]"
+"""Keys of a span that carries results."""
+_SESSION_KEYS = ("langfuse.session.id", "session.id", "gen_ai.conversation.id")
+_TUPLE = "Array(Tuple({}))".format(", ".join(part.split()[1] for part in _RESULT.split(", ")))
+
+
+def from_spans(source: str, where: str = "") -> str:
+    """Rows of the step: results that spans of `source` carry, as attributes or as span events."""
+    condition = f" AND {where}" if where else ""
+    events = f"hasAny(Events.Name, ['{RESULT_EVENT}', '{GUARD_EVENT}'])"
+    carries = f"arrayExists(k -> match(k, {quoted(_CARRIES)}), mapKeys(SpanAttributes))"
+    found = ", ".join((_by_event(), _indexed(), _logfire(), _guard("SpanAttributes"), _openlit()))
+    names = [part.split()[0] for part in _RESULT.split(", ")]
+    members = ", ".join(f"result.{number} AS {name}" for number, name in enumerate(names, 1))
+    return f"""SELECT Project, Service, Start, At, ReceivedAt, {members}
+FROM (
+    SELECT Project, ServiceName AS Service, Timestamp AS Start, ReceivedAt,
+        addNanoseconds(Timestamp, if(Duration < {LONGEST_NS}, Duration, 0)) AS At,
+        {first_of(*(f"SpanAttributes['{key}']" for key in _SESSION_KEYS))} AS session,
+        arrayJoin(CAST(arrayConcat({found}), '{_TUPLE}')) AS result
+    FROM {source} WHERE ({events} OR {carries}){condition}
+)"""
+
+
+def _row(
+    name: str,
+    value: str,
+    label: str,
+    explanation: str,
+    source: str,
+    identifier: str = "''",
+    error: str = "''",
+    target: str = "",
+) -> str:
+    """SQL: one result as a tuple. target: SQL of its first five members, else the carrying span."""
+    return f"({target or _CARRIER}, {name}, {value}, {label}, {explanation}, {source}, {identifier}, {error})"
+
+
+_CARRIER = "'span', TraceId, SpanId, session, ''"
+
+
+def _by_event() -> str:
+    """SQL: results of span events."""
+    result = _result("a")
+    row = _row(*(result[name] for name in ("name", "value", "label", "explanation", "source", "identifier", "error")))
+    own = f"arrayMap(a -> {row}, arrayFilter((a, n) -> n = '{RESULT_EVENT}', Events.Attributes, Events.Name))"
+    guards = f"arrayFilter((a, n) -> n = '{GUARD_EVENT}', Events.Attributes, Events.Name)"
+    return f"{own}, arrayFlatten(arrayMap(a -> {_guard('a')}, {guards}))"
+
+
+def _guard(attributes: str) -> str:
+    """SQL: OpenLIT's guard in these attributes, if any."""
+    name, verdict, action, score, explanation = (
+        f"{attributes}['guard.{key}']" for key in ("name", "verdict", "action", "score", "explanation")
+    )
+    row = _row(first_of(name, "'guard'"), score, first_of(verdict, action), explanation, "'code'")
+    return f"if({name} = '' AND {verdict} = '', [], [{row}])"
+
+
+def _openlit() -> str:
+    """SQL: `gen_ai.eval.NAME` with a number."""
+    keys = "arrayFilter(k -> startsWith(k, 'gen_ai.eval.'), mapKeys(SpanAttributes))"
+    return f"arrayMap(k -> {_row('substring(toString(k), 13)', 'SpanAttributes[k]', quoted(''), quoted(''), quoted('llm'))}, {keys})"
+
+
+def _logfire() -> str:
+    """SQL: an annotation span of Logfire: its subject is the parent; a bool is a label and 1 or 0 too."""
+    name = "SpanAttributes['logfire.feedback.name']"
+    value = f"SpanAttributes[{name}]"
+    label = (
+        f"multiIf({value} = 'true', 'pass', {value} = 'false', 'fail', toFloat64OrNull({value}) IS NULL, {value}, '')"
+    )
+    target = "if(ParentSpanId = '', 'trace', 'span'), TraceId, ParentSpanId, session, ''"
+    row = _row(name, value, label, "SpanAttributes['logfire.feedback.comment']", "'human'", target=target)
+    return f"if({name} = '', [], [{row}])"
+
+
+def _indexed() -> str:
+    """SQL: OpenInference's lists. A span with exactly one link speaks of the linked span; without a session its results are the trace's."""
+    groups = f"arrayDistinct(arrayFilter(g -> g != '', arrayMap(k -> extract(toString(k), {quoted(_INDEXED)}), mapKeys(SpanAttributes))))"
+    base = "concat(g, if(position(g, 'annotations') > 0, '.annotation.', '.evaluation.'))"
+    read = {
+        key: f"SpanAttributes[concat({base}, '{key}')]"
+        for key in ("name", "score", "label", "explanation", "annotator_kind", "identifier")
+    }
+    scope = "multiIf(startsWith(g, 'session.') AND session != '', 'session', startsWith(g, 'evaluations') OR startsWith(g, 'annotations'), 'span', 'trace')"
+    linked = "length(Links.TraceId) = 1"
+    trace = f"multiIf({scope} = 'session', '', {linked}, Links.TraceId[1], TraceId)"
+    span = f"multiIf({scope} != 'span', '', {linked}, Links.SpanId[1], SpanId)"
+    own_session = f"if({linked} AND {scope} != 'session', '', session)"
+    target = f"{scope}, {trace}, {span}, {own_session}, ''"
+    row = _row(
+        read["name"],
+        read["score"],
+        read["label"],
+        read["explanation"],
+        read["annotator_kind"],
+        read["identifier"],
+        target=target,
+    )
+    return f"arrayMap(g -> {row}, {groups})"
 
 
 def scores_select() -> str:

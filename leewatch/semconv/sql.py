@@ -41,7 +41,14 @@ INGEST = {
     "logs": "INSERT INTO otlp_logs FORMAT Protobuf",
     "metrics": "INSERT INTO otlp_metrics FORMAT Protobuf",
 }
-REPAIRED = ("otel_traces_trace_id_ts", "llm_spans", "llm_content", "llm_content_from_logs", "scores_from_logs")
+REPAIRED = (
+    "otel_traces_trace_id_ts",
+    "llm_spans",
+    "llm_content",
+    "llm_content_from_logs",
+    "scores",
+    "scores_from_logs",
+)
 """What `repair_statement` takes."""
 
 _LANDINGS = {"traces": protobuf.traces(), "logs": protobuf.logs(), "metrics": metrics.landing()}
@@ -100,6 +107,7 @@ def objects(plan: Plan = OFF, own: OwnKeys = NO_KEYS) -> list[SqlObject]:
         _view(f"{events.STEP}_mv", events.STEP, events.texts_select("otel_logs")),
         _view("llm_content_logs_mv", "llm_content", events.content_select()),
         _view(f"{evaluations.STEP}_logs_mv", evaluations.STEP, evaluations.from_logs("otel_logs")),
+        _view(f"{evaluations.STEP}_mv", evaluations.STEP, evaluations.from_spans("otel_traces")),
         _view("scores_evaluations_mv", "scores", evaluations.scores_select()),
         *_metrics(),
         _view("batches_traces_mv", "batches", landing.ledger_select("traces")),
@@ -155,6 +163,7 @@ def repair_statement(table: str, ranged: bool = False, own: OwnKeys = NO_KEYS) -
         "llm_spans": (spans.name, spans.select("otel_traces", f"{batch} AND {missing}")),
         "llm_content": (content.name, content.select("otel_traces", batch)),
         "llm_content_from_logs": (events.STEP, events.texts_select("otel_logs", batch)),
+        "scores": (evaluations.STEP, evaluations.from_spans("otel_traces", batch)),
         "scores_from_logs": (evaluations.STEP, evaluations.from_logs("otel_logs", batch)),
     }[table]
     return f"INSERT INTO {target} {select}"

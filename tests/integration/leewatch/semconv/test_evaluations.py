@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -123,4 +124,111 @@ def test_a_retried_insert_and_a_repair_add_nothing(ingest: Any) -> None:
     ingest.client.command("TRUNCATE TABLE scores")
     for _ in range(2):
         ingest.client.command(sql.repair_statement("scores_from_logs"), parameters={"batch": "one"})
+    assert len(scores(ingest)) == 1
+
+
+def carried(**span: Any) -> dict[str, Any]:
+    """A span of TRACE that carries results."""
+    return {"trace_id": TRACE, "span_id": "00000000000000aa", "start": START + HOUR_NS // 2, **span}
+
+
+def listed(prefix: str, name: str = "faithful", **values: Any) -> dict[str, Any]:
+    return {f"{prefix}.{key}": value for key, value in {"name": name, **values}.items()}
+
+
+OTHER = "00000000000000aa"
+SPAN_FORMS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "span event": (
+        carried(events=[{"name": "gen_ai.evaluation.result", "attributes": {
+            "gen_ai.evaluation.name": "faithful", "gen_ai.evaluation.score.value": 0.4}}]),
+        {"span_id": OTHER, "name": "faithful", "value": 0.4, "source": "sdk"},
+    ),
+    "OpenInference": (
+        carried(attributes=listed("annotations.0.annotation", score=1, label="ok", explanation="e", annotator_kind="HUMAN",
+                                  identifier="i")),
+        {"span_id": OTHER, "value": 1.0, "label": "ok", "explanation": "e", "source": "human", "scorer": "i"},
+    ),
+    "OpenInference, one link": (
+        carried(attributes=listed("evaluations.0.evaluation", score=0.4, annotator_kind="LLM"),
+                links=[{"trace_id": TRACE, "span_id": SPAN}]),
+        {"trace_id": TRACE, "span_id": SPAN, "value": 0.4, "source": "judge", "service": "shop", "session_id": "s-1"},
+    ),
+    "OpenInference, two links": (
+        carried(attributes=listed("evaluations.0.evaluation", score=0.4),
+                links=[{"trace_id": TRACE, "span_id": SPAN}, {"trace_id": TRACE, "span_id": "00000000000000bb"}]),
+        {"span_id": OTHER},
+    ),
+    "OpenInference, of the trace": (
+        carried(attributes=listed("trace.evaluations.0.evaluation", score=0.4)),
+        {"target": "trace", "trace_id": TRACE, "span_id": ""},
+    ),
+    "OpenInference, of the session": (
+        carried(attributes=listed("session.annotations.3.annotation", score=0.4) | {"session.id": "s-9"}),
+        {"target": "session", "trace_id": "", "span_id": "", "session_id": "s-9", "subject": "s-9"},
+    ),
+    "annotations and evaluations that repeat a result": (
+        carried(attributes=listed("annotations.0.annotation", score=1, annotator_kind="LLM")
+                | listed("evaluations.0.evaluation", score=1, annotator_kind="LLM")),
+        {"value": 1.0, "source": "judge"},
+    ),
+    "Logfire, number": (
+        carried(parent_span_id=SPAN, attributes={"logfire.span_type": "annotation", "logfire.feedback.name": "helpful",
+                                                 "helpful": 1, "logfire.feedback.comment": "clear"}),
+        {"span_id": SPAN, "name": "helpful", "value": 1.0, "explanation": "clear", "source": "human", "label": ""},
+    ),
+    "Logfire, text": (
+        carried(parent_span_id=SPAN, attributes={"logfire.feedback.name": "tone", "tone": "polite"}),
+        {"span_id": SPAN, "value": None, "label": "polite", "reason": "label only"},
+    ),
+    "Logfire, bool": (
+        carried(parent_span_id=SPAN, attributes={"logfire.feedback.name": "ok", "ok": False}),
+        {"span_id": SPAN, "value": 0.0, "label": "fail"},
+    ),
+    "OpenLIT guard": (
+        carried(attributes={"guard.name": "pii", "guard.score": 0.9, "guard.verdict": "block", "guard.explanation": "a name"}),
+        {"span_id": OTHER, "name": "pii", "value": 0.9, "label": "block", "explanation": "a name", "source": "sdk"},
+    ),
+    "OpenLIT guard event": (
+        carried(events=[{"name": "guard.evaluation", "attributes": {"guard.name": "pii", "guard.action": "allow"}}]),
+        {"span_id": OTHER, "name": "pii", "label": "allow"},
+    ),
+    "OpenLIT evaluation": (
+        carried(attributes={"gen_ai.eval.groundedness": 0.7}),
+        {"span_id": OTHER, "name": "groundedness", "value": 0.7, "source": "judge"},
+    ),
+}  # fmt: skip
+
+
+def test_results_that_spans_carry_in_every_form(ingest: Any) -> None:
+    traces = {form: f"{number:032x}" for number, form in enumerate(SPAN_FORMS, 0xE0)}
+    own = {form: json.loads(json.dumps(span).replace(TRACE, traces[form])) for form, (span, _) in SPAN_FORMS.items()}
+    ingest.send(
+        otlp.traces(
+            [{"trace_id": trace, "span_id": SPAN, "start": START, "attributes": CHAT} for trace in traces.values()]
+        )
+    )
+    ingest.send(otlp.traces(own.values()))
+    rows = scores(ingest)
+    faults = [] if len(rows) == len(SPAN_FORMS) else [f"{len(rows)} rows of {len(SPAN_FORMS)} results"]
+    for form, (_, expected) in SPAN_FORMS.items():
+        trace = expected.get("trace_id", TRACE).replace(TRACE, traces[form])
+        subject = expected.get("subject", "")
+        row = next((row for row in rows if row["trace_id"] == trace and row["subject"] == subject), None)
+        wanted = expected | {"trace_id": trace}
+        faults += [
+            f"{form}: {key}: expected {v!r}, got {row and row[key]!r}"
+            for key, v in wanted.items()
+            if not row or row[key] != v
+        ]
+    assert not faults, "\n".join(faults)
+
+
+def test_a_span_without_results_has_no_scores_and_a_repair_adds_what_is_missing_once(ingest: Any) -> None:
+    from leewatch.semconv import sql
+
+    ingest.send(otlp.traces([carried(attributes=CHAT), SPAN_FORMS["OpenLIT guard"][0]]), batch="one")
+    assert ingest.count("scores") == 1
+    ingest.client.command("TRUNCATE TABLE scores")
+    for _ in range(2):
+        ingest.client.command(sql.repair_statement("scores"), parameters={"batch": "one"})
     assert len(scores(ingest)) == 1
