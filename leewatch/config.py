@@ -138,6 +138,9 @@ class CollectorSection(Section):
     )
     flush_seconds: float = Key(0.5, gt=0, le=60, description="age at which a segment is inserted, seconds")
     flush_mb: int = Key(32, ge=1, le=256, description="size at which a segment is inserted, MB")
+    orphaned_after_seconds: int = Key(
+        60, ge=1, le=3600, description="seconds after which a log record whose span has not come counts as orphaned"
+    )
 
     @field_validator("cors_origins")
     @classmethod

@@ -37,7 +37,9 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Machine-readabl
 def collect(settings: Settings) -> dict[str, Any]:
     """The status report.
 
-    `ingest` is null while the collector does not answer; `analyzers` and `alerts` are empty without a store.
+    `ingest` is null while the collector does not answer; `analyzers` and `alerts` are empty and `orphaned_logs` is null
+    without a store. `orphaned_logs`: log records of LLM calls, of the last hour, whose span has not come in
+    `collector.orphaned_after_seconds`.
 
     Raises NotRunningError when nothing at all runs on the data directory and no server is configured.
     """
@@ -45,13 +47,13 @@ def collect(settings: Settings) -> dict[str, Any]:
     pages = reach.pages(settings.collector)
     accounting = _get_json(f"{pages.url}/accounting", pages.verify)
     roles.setdefault("collector", {"up": accounting is not None})["up"] = accounting is not None
-    analyzers, alerts, store_up = _from_store(settings)
+    analyzers, alerts, orphans, store_up = _from_store(settings)
     roles.setdefault("store", {"up": store_up})["up"] = store_up
     if not any(role["up"] for role in roles.values()):
         raise NotRunningError(
             f"nothing runs on {settings.data}: start it with `leewatch up`, or pass the right --data DIR"
         )
-    return {"ingest": accounting, "roles": roles, "analyzers": analyzers, "alerts": alerts}
+    return {"ingest": accounting, "roles": roles, "analyzers": analyzers, "alerts": alerts, "orphaned_logs": orphans}
 
 
 def _roles(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -69,7 +71,7 @@ def _get_json(url: str, verify: ssl.SSLContext | bool) -> Any:
         return None
 
 
-def _from_store(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any]], bool]:
+def _from_store(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any]], int | None, bool]:
     sql = queries.load("status")
     try:
         client = connect(settings, send_receive_timeout=TIMEOUT_SECONDS)
@@ -83,12 +85,14 @@ def _from_store(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any]
             }
             for row in progress
         }
+        wait = {"wait": settings.collector.orphaned_after_seconds}
+        orphans = int(client.query(sql["orphans"], parameters=wait).result_rows[0][0])
         alerts = [
             {**row, "since": row["since"].isoformat()} for row in client.query(sql["active_alerts"]).named_results()
         ]
     except (StoreUnavailableError, NotRunningError, ClickHouseError):
-        return {}, [], False
-    return analyzers, alerts, True
+        return {}, [], None, False
+    return analyzers, alerts, orphans, True
 
 
 def _accounts(ingest: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -107,6 +111,8 @@ def _print(report: Mapping[str, Any]) -> None:
         console.print()
         for what, account in _accounts(report["ingest"]):
             console.print(f"{what}: " + "  ".join(f"{k} {v:,}" for k, v in account.items() if isinstance(v, int)))
+    if report["orphaned_logs"]:
+        console.print(f"log records whose span has not come: {report['orphaned_logs']:,}")
     analyzers = Table("analyzer", "lag", "backlog", "sampling", "error", box=None)
     for name, state in report["analyzers"].items():
         analyzers.add_row(

@@ -44,12 +44,15 @@ def test_every_example_payload_is_normalized_as_expected(ingest: Any) -> None:
     faults = []
     for number, example in enumerate(EXAMPLES, 0xABC0):
         found = normalized(ingest.span(f"{number:016x}"))
+        if evaluation := example["expect"].get("evaluation"):
+            (row,) = ingest.rows("SELECT * FROM scores FINAL WHERE name = {name:String}", name=evaluation["name"])
+            faults += [] if subset(evaluation, row) else [f"{example['id']}: expected {evaluation!r}, got {row!r}"]
         if example["expect"].get("kind") == "other":
             faults += [] if found["kind"] == "other" else [f"{example['id']}: stored although not an LLM span"]
             continue
         faults += [
             f"{example['id']}: {field}: expected {expected!r}, got {found.get(field)!r}"
             for field, expected in example["expect"].items()
-            if not subset(expected, found.get(field))
+            if field != "evaluation" and not subset(expected, found.get(field))
         ]
     assert not faults, "\n".join(faults)

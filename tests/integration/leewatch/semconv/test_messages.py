@@ -97,6 +97,93 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                         "embedding.embeddings.1.embedding.text": "second"}},
         {"kind": "embedding", "prompt_text": "first"},
     ),
+    "structured messages nest as deep as tool arguments do": (
+        {"attributes": LLM | {
+            "gen_ai.input.messages": [{"role": "user", "parts": [{"type": "text", "content": "Deep"}]}],
+            "gen_ai.output.messages": [{"role": "assistant", "finish_reason": "tool_calls", "parts": [
+                {"type": "tool_call", "id": "t", "name": "f", "arguments": {"a": {"b": [{"c": 1}]}}}]}],
+        }},
+        {"prompt_text": "Deep", "response_text": "", "calls": [{"id": "t", "name": "f", "arguments": '{"a":{"b":[{"c":1}]}}'}]},
+    ),
+    "a tool's result is no prompt": (
+        {"attributes": LLM | {"gen_ai.input.messages": json.dumps([
+            {"role": "user", "parts": [{"type": "text", "content": "Price?"}]},
+            {"role": "user", "parts": [{"type": "tool_call_response", "id": "t", "response": "12 euro"}]}])}},
+        {"prompt_text": "Price?"},
+    ),
+    "a framework is the provider only when nothing better is named": (
+        {"attributes": LLM | {"gen_ai.provider.name": "langchain", "gen_ai.system": "Anthropic"}},
+        {"provider": "anthropic"},
+    ),
+    "a framework alone is the provider": ({"attributes": LLM | {"gen_ai.provider.name": "CrewAI"}}, {"provider": "crewai"}),
+    "disjoint buckets are added, whose total is the sum of all": (
+        {"attributes": {"langfuse.observation.type": "generation", "langfuse.observation.usage_details": json.dumps(
+            {"input": 10, "input_cached_tokens": 5, "output": 7, "output_reasoning": 3, "total": 25})}},
+        {"input_tokens": 15, "output_tokens": 10, "cache_read_tokens": 5, "reasoning_tokens": 3, "total_tokens": 25},
+    ),
+    "buckets inside the counts are not added": (
+        {"attributes": {"langfuse.observation.type": "generation", "langfuse.observation.usage_details": json.dumps(
+            {"input": 10, "input_cached_tokens": 5, "output": 7, "total": 17})}},
+        {"input_tokens": 10, "output_tokens": 7, "total_tokens": 17},
+    ),
+    "what Langfuse's LangChain handler hides in metadata": (
+        {"attributes": {"langfuse.observation.type": "generation", "langfuse.observation.metadata.langfuse_session_id": '"s"',
+                        "langfuse.trace.metadata.langfuse_user_id": "u", "langfuse.observation.metadata.plan": '"pro"',
+                        "langfuse.observation.metadata.limit": "7"}},
+        {"session_id": "s", "user_id": "u", "metadata": {"plan": "pro", "limit": "7"}},
+    ),
+    "the AI SDK's provider metadata": (
+        {"attributes": {"ai.operationId": "ai.generateText.doGenerate", "ai.usage.promptTokens": 9, "ai.response.providerMetadata":
+                        json.dumps({"anthropic": {"usage": {"cache_read_input_tokens": 4, "cache_creation_input_tokens": 2}}})}},
+        {"input_tokens": 9, "cache_read_tokens": 4, "cache_write_tokens": 2},
+    ),
+    "the AI SDK's rerank and nested context": (
+        {"attributes": {"ai.operationId": "ai.rerank.doRerank", "ai.settings.context.sessionId": "s", "ai.settings.context.tier": "gold"}},
+        {"kind": "reranker", "session_id": "s", "metadata": {"tier": "gold"}},
+    ),
+    "Logfire's events": (
+        {"attributes": LLM | {"events": json.dumps([
+            {"event.name": "gen_ai.system.message", "role": "system", "content": "Brief."},
+            {"event.name": "gen_ai.user.message", "role": "user", "content": "Hue?"},
+            {"event.name": "gen_ai.choice", "index": 0, "message": {"role": "assistant", "content": "Teal"}}])}},
+        {"prompt_text": "Hue?", "response_text": "Teal", "system_instructions": "Brief.", "input_roles": ["system", "user"]},
+    ),
+    "Pydantic AI's list of all messages": (
+        {"attributes": {"gen_ai.operation.name": "invoke_agent", "pydantic_ai.all_messages": json.dumps([
+            {"role": "user", "parts": [{"type": "text", "content": "Hue?"}]},
+            {"role": "assistant", "parts": [{"type": "text", "content": "Teal"}]}])}},
+        {"kind": "agent", "prompt_text": "Hue?", "response_text": "Teal", "input_roles": ["user"], "usage_is_aggregate": True},
+    ),
+    "Logfire's answer of a whole response": (
+        {"attributes": LLM | {"request_data": json.dumps({"model": "m", "temperature": 0.5, "messages": [{"role": "user", "content": "Q"}]}),
+                              "response_data": json.dumps({"message": {"role": "assistant", "content": "A"},
+                                                           "usage": {"prompt_tokens": 4, "completion_tokens": 2}})}},
+        {"prompt_text": "Q", "response_text": "A", "temperature": 0.5, "input_tokens": 4, "output_tokens": 2},
+    ),
+    "a retriever's output is its documents, not an answer": (
+        {"attributes": {"gen_ai.operation.name": "retrieval", "input.value": "q", "output.value": json.dumps(
+            {"documents": [{"page_content": "D", "metadata": {"p": 1}}]})}},
+        {"kind": "retriever", "query_text": "q", "context_text": "D", "response_text": ""},
+    ),
+    "time to first chunk in seconds beats milliseconds": (
+        {"attributes": LLM | {"gen_ai.request.stream": True, "gen_ai.client.operation.time_to_first_chunk": "0.5",
+                              "ai.response.msToFirstChunk": 7}},
+        {"ttft_ms": 500.0},
+    ),
+    "the variant of a feature flag, and content kept elsewhere": (
+        {"attributes": LLM | {"gen_ai.input.messages_ref": "s3://b/1", "gen_ai.framework.tags": "a, b"},
+         "events": [{"name": "feature_flag.evaluation", "attributes": {"feature_flag.key": "k", "feature_flag.result.variant": "B"}}]},
+        {"variant": "B", "metadata": {"gen_ai.input.messages_ref": "s3://b/1"}, "tags": ["a", "b"], "input_messages": []},
+    ),
+    "a whole message of the oldest conventions": (
+        {"attributes": LLM | {"gen_ai.prompt": "Hi", "gen_ai.completion": '{"role":"assistant","content":"Ho"}', "gen_ai.prompt.prompt_error": "x"}},
+        {"prompt_text": "Hi", "response_text": "Ho"},
+    ),
+    "the level of an observation is its status": (
+        {"attributes": {"langfuse.observation.type": "generation", "langfuse.observation.level": "ERROR",
+                        "langfuse.observation.status_message": "refused"}},
+        {"status": "ERROR", "error_type": "_OTHER", "error_message": "refused"},
+    ),
     "large blobs are replaced by size and hash": (
         {"attributes": LLM | {"gen_ai.input.messages": json.dumps([{"role": "user", "parts": [
             {"type": "text", "content": "See"}, {"type": "blob", "modality": "image", "content": "QUJD" * 2000}]}])}},
