@@ -6,10 +6,12 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from leewatch.errors import ConfigError
 from leewatch.redact import redact_once
 from leewatch.redaction.expressions import Rule, redacted
 from leewatch.redaction.patterns import PATTERNS
@@ -104,6 +106,11 @@ def test_a_stock_collector_that_writes_to_the_intake_is_redacted_too(redacting: 
     found = database.rows("SELECT project, prompt_preview FROM llm_spans WHERE name = 'stock'")
     assert found[0]["project"] == "default"
     assert "[EMAIL] or call [PHONE]" in found[0]["prompt_preview"]
+
+
+def test_a_pattern_that_the_database_cannot_read_is_refused_before_any_view_has_it(redacting: Any) -> None:
+    with pytest.raises(ConfigError, match=r"redaction\.patterns\.long: the database cannot read it"):
+        redacting({"mode": "mask", "patterns": {"long": "a{2000}"}})
 
 
 PIECES = st.sampled_from(

@@ -28,7 +28,7 @@ def _section(tmp_path: Path, text: str) -> RedactionSection:
 
 def test_off_is_the_default_and_changes_no_generated_object(tmp_path: Path) -> None:
     plan = _section(tmp_path, "mode: off").plan()
-    assert (plan.redacts, plan.hashes, plan.drops) == (False, False, False)
+    assert (plan.redacts, plan.hashes) == (False, False)
     assert sql.objects(plan) == sql.objects()
 
 
