@@ -25,7 +25,7 @@ SELECT name, true, created_at FROM projects FINAL WHERE name = {project:String} 
 
 -- name: put_key
 -- Adds a key.
-INSERT INTO api_keys (id, project, digest) VALUES ({id:String}, {project:String}, {digest:String});
+INSERT INTO api_keys (id, project, digest) SELECT {id:String}, {project:String}, {digest:String};
 
 -- name: end_keys
 -- Ends valid keys after so many seconds: one key, or all of a project.
