@@ -90,7 +90,8 @@ def test_stock_exporters_with_a_key_reach_their_project(guarded: Installation, d
     send_one(GrpcExporter(guarded.grpc_target, insecure=True, headers={"authorization": f"Bearer {web}"}))
     send_one(HttpExporter(f"{guarded.http_url}/v1/traces", headers={"authorization": f"Bearer {web}"}))
     until(lambda: spans_by_project(database) == {"shop": 1, "web": 2})
-    account = httpx.get(f"{guarded.http_url}/accounting", trust_env=False).json()
+    until(lambda: guarded.accounting()["stored"] == 3)  # a moment after the rows: the ledger is read
+    account = guarded.accounting()
     assert {name: part["stored"] for name, part in account["projects"].items()} == {"shop": 1, "web": 2}
     assert account["stored"] == account["received"] == 3
 
