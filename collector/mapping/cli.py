@@ -61,7 +61,7 @@ def _signal(text: str) -> Signal | None:
 
 
 def _lines(found: Outcome) -> list[str]:
-    lines: list[str] = []
+    lines: list[str] = ["", *found.refused] if found.refused else []
     for span in found.spans:
         stored = "stored as LLM span" if span.kind != "other" else "no LLM span: stored in otel_traces only"
         lines += ["", f"span {span.name or '(no name)'}  {span.trace_id} {span.span_id}  kind {span.kind}, {stored}"]

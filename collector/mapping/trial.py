@@ -17,7 +17,9 @@ from collector.batches import Batch, Message
 from collector.bench.processes import Installation
 from collector.database import Database
 from collector.mapping.payload import Request
+from collector.validate import MalformedError, TooManyError, Verdict, check
 from leewatch.config import CONFIG_VARIABLE, Settings
+from leewatch.errors import InputError
 from leewatch.semconv import provenance, sql
 from leewatch.semconv.columns import Column
 from leewatch.semconv.lookup import OwnKeys
@@ -65,11 +67,12 @@ class RecordOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the requests became. content: of spans whose content came by log records."""
+    """What the requests became. content: of spans whose content came by log records. refused: what a collector would refuse."""
 
     spans: list[SpanOutcome] = field(default_factory=list)
     records: list[RecordOutcome] = field(default_factory=list)
     content: list[dict[str, Any]] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -78,13 +81,23 @@ class Outcome:
 def outcome(requests: Sequence[Request], settings: Settings) -> Outcome:
     """What the requests become under the mapping and redaction of the configuration. Raises DatabaseError, LeewatchError."""
     own = settings.section(MappingSection).own_keys()
+    verdicts = [_judged(request) for request in requests]
     with _database(settings) as database:
         for number, request in enumerate(requests):
             batch = Batch(f"trial-{number}", "default", time.time_ns(), ())
             insert = sql.INGEST[request.signal]
-            body = b"".join(Message.of(batch, [request.body]).encode(b"trial: no secret"))
+            body = b"".join(Message.of(batch, [verdicts[number].payload]).encode(b"trial: no secret"))
             database.insert(insert, body, sql.ingest_settings(request.signal))
-        return Outcome(_spans(database, own), _records(database), _content(database))
+        refused = [verdict.reason for verdict in verdicts if verdict.rejected]
+        return Outcome(_spans(database, own), _records(database), _content(database), refused)
+
+
+def _judged(request: Request) -> Verdict:
+    """What a collector makes of the request before the database sees it."""
+    try:
+        return check(request.signal, request.body)
+    except (MalformedError, TooManyError) as error:
+        raise InputError(f"a collector refuses the payload: {error}") from None
 
 
 @contextmanager
