@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from leewatch.semconv import compact, indexed
 from leewatch.semconv import expressions as sql
-from leewatch.semconv import indexed, messages
 from leewatch.semconv.kinds import AGGREGATE_KINDS
 from leewatch.semconv.landing import LONGEST_NS
 from leewatch.semconv.lookup import value
@@ -142,9 +142,7 @@ def _content() -> list[Column]:
         "prompt_template": value("prompt_template"),
         "prompt_variables": value("prompt_variables"),
     }
-    lists = {
-        f"{name}_messages": f"if(empty({name}s), NULL, {messages.json(f'{name}s')})" for name in ("input", "output")
-    }
+    lists = {"input_messages": compact.inputs(), "output_messages": compact.outputs()}
     return [
         Column("documents", sql.DOCUMENTS_TYPE, sql.documents(), "step"),
         *[Column(name, "Nullable(String)", f"nullIf({text}, '')", "content") for name, text in texts.items()],

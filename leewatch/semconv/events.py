@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from leewatch.semconv import anyvalue, messages
+from leewatch.semconv import anyvalue, compact, messages
 
 MESSAGE_EVENTS = {
     "gen_ai.system.message": "system",
@@ -109,7 +109,7 @@ def read_view() -> str:
     coalesce(c.prompt_text, nullIf(JSONExtractString({user}, 'content'), ''), JSONExtractString(asked[-1].3, 'content')) AS prompt_text,
     coalesce(c.response_text, JSONExtractString(answered[1].3, 'content')) AS response_text,
     coalesce(c.system_instructions, {system}) AS system_instructions,
-    coalesce(c.input_messages, {joined.format("asked")}) AS input_messages,
-    coalesce(c.output_messages, {joined.format("answered")}) AS output_messages,
+    coalesce({compact.read_inputs("c.input_messages", "c.prompt_text", "c.system_instructions")}, {joined.format("asked")}) AS input_messages,
+    coalesce({compact.read_outputs("c.output_messages", "c.response_text")}, {joined.format("answered")}) AS output_messages,
     {plain}, ingested_at
 FROM (SELECT *, {ordered} AS asked, {choices} AS answered FROM llm_content FINAL) AS c"""

@@ -23,12 +23,19 @@ from leewatch.semconv.lookup import NO_KEYS, RESOURCE, SCOPE, SPAN, STEP, OwnKey
 from leewatch.semconv.messages import first_of, quoted
 
 
+def _codes_of(keys: str, layer: dict[str, int]) -> str:
+    """SQL: Array(UInt16) of the codes of keys, 0 for those that the mapping does not know; worked out once per distinct key."""
+    return f"arrayMap(k -> toUInt16(transform(k, {quoted(list(layer))}, {list(layer.values())}, 0)), {keys})"
+
+
+def _is_kept(code: str, text: str) -> str:
+    return f"{code} > 0 AND {text} != '' AND {text} != '[]' AND {text} != '{{}}'"
+
+
 def _pairs(keys: str, values: str, layers: list[dict[str, int]]) -> list[str]:
     """SQL: one Array(Tuple(code UInt16, value String)) per layer, of the keys that the mapping knows."""
     return [
-        f"arrayFilter(p -> p.1 > 0 AND p.2 NOT IN ('', '[]', '{{}}'), arrayMap((k, v) -> "
-        f"(toUInt16(transform(k, {quoted(list(layer))}, {list(layer.values())}, 0)), v), {keys}, {values}))"
-        for layer in layers
+        f"arrayFilter(p -> {_is_kept('p.1', 'p.2')}, arrayZip({_codes_of(keys, layer)}, {values}))" for layer in layers
     ]
 
 
@@ -152,40 +159,62 @@ def _no_answer() -> str:
     return f"kind = 'embedding' OR (kind IN ('retriever', 'reranker') AND {structured})"
 
 
-def steps(part: int = EVERYTHING, own: OwnKeys = NO_KEYS) -> tuple[Step, ...]:
-    """All steps in order; the first reads otel_traces, the last holds the columns of llm_spans and llm_content."""
-    keys, values = "mapKeys(SpanAttributes)", "mapValues(SpanAttributes)"
-    pairs = [
-        *_pairs(keys, values, codes(SPAN, own=own)),
+_ATTRIBUTES = ("mapKeys(SpanAttributes)", "mapValues(SpanAttributes)")
+
+
+def pairs_select(source: str, own: OwnKeys = NO_KEYS) -> str:
+    """SELECT from `source` of the columns of the first step and `pairs`, (code, value) of every key that the mapping knows."""
+    first, *rest = codes(SPAN, own=own)
+    pairs = [*_pairs(*_ATTRIBUTES, [first]), *_other_pairs(rest, own)]
+    column = ("pairs", "Array(Tuple(UInt16, String))", f"arraySort(p -> p.1, arrayConcat({', '.join(pairs)}))")
+    return Step("pairs", (column,), _BASE).select(source)
+
+
+def _other_pairs(rest: list[dict[str, int]], own: OwnKeys) -> list[str]:
+    """SQL: pairs of all but the first codes of the span's attributes: of keys that fill a second field, JSON members, events, scope, resource."""
+    return [
+        *_pairs(*_ATTRIBUTES, rest),
         *_member_pairs(own),
         *_event_pairs(own),
         *_pairs("mapKeys(ScopeAttributes)", "mapValues(ScopeAttributes)", codes(SCOPE, own=own)),
         *_pairs("mapKeys(ResourceAttributes)", "mapValues(ResourceAttributes)", codes(RESOURCE, own=own)),
     ]
+
+
+def steps(part: int = EVERYTHING, own: OwnKeys = NO_KEYS) -> tuple[Step, ...]:
+    """All steps in order; the first reads otel_traces, the last holds the columns of llm_spans and llm_content."""
+    keys, values = _ATTRIBUTES
+    most, *rest = codes(SPAN, own=own)
     base = (*_BASE, ("part", "UInt8"))
     found = (*base, ("codes", "Array(UInt16)"), ("fields", "Map(UInt8, String)"), ("kind", "String"))
     grouped = (*found, ("item_groups", _GROUPS))
     entries = indexed.entries(keys, values)
+    # The codes and the texts apart: as pairs, every text would be copied at each of these steps.
+    kept_codes = f"arrayConcat(arrayFilter((c, v) -> {_is_kept('c', 'v')}, attribute_codes, {values}), others.1)"
+    kept_texts = f"arrayConcat(arrayFilter((v, c) -> {_is_kept('c', 'v')}, {values}, attribute_codes), others.2)"
+    sorted_texts = f"arraySort((v, c) -> c, {kept_texts}, {kept_codes})"
+    plain = f"if(Batch = '', arrayMap(v -> {anyvalue.plain('v')}, {sorted_texts}), {sorted_texts})"
     texts = "arrayMap((t, o) -> {}, [input_text, output_text], [false, true])".format(
         messages.from_json("t", "if(o, 'assistant', 'user')")
     )
     return (
         Step(
-            "llm_step_pairs",
+            "llm_step_codes",
             (
                 ("part", "UInt8", str(part)),
-                ("pairs", "Array(Tuple(UInt16, String))", f"arraySort(p -> p.1, arrayConcat({', '.join(pairs)}))"),
+                ("attribute_codes", "Array(UInt16)", _codes_of(keys, most)),
+                ("others", "Array(Tuple(UInt16, String))", f"arrayConcat({', '.join(_other_pairs(rest, own))})"),
             ),
             _BASE,
         ),
         Step(
             "llm_step_fields",
             (
-                ("codes", "Array(UInt16)", "arrayMap(p -> p.1, pairs)"),
+                ("codes", "Array(UInt16)", f"arraySort({kept_codes})"),
                 (
                     "fields",
                     "Map(UInt8, String)",
-                    f"CAST((arrayMap(p -> toUInt8(intDiv(p.1, {STEP})), pairs), arrayMap(p -> {anyvalue.plain('p.2')}, pairs)), 'Map(UInt8, String)')",
+                    f"CAST((arrayMap(c -> toUInt8(intDiv(c, {STEP})), arraySort({kept_codes})), {plain}), 'Map(UInt8, String)')",
                 ),
             ),
             base,

@@ -44,7 +44,7 @@ class Winner:
 
 def pairs_select(source: str, own: OwnKeys = NO_KEYS) -> str:
     """SELECT of the first step of the generated SQL from `source`: among others `pairs`, (code, value) of every key it reads."""
-    return normalize.steps(own=own)[0].select(source)
+    return normalize.pairs_select(source, own)
 
 
 def winners(pairs: Iterable[tuple[int, str]], own: OwnKeys = NO_KEYS) -> dict[str, Winner]:

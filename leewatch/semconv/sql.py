@@ -194,4 +194,4 @@ def _content() -> str:
     """A span without any content has no row."""
     names = [column.name for column in COLUMNS if column.table in ("content", "both")]
     texts = [column.name for column in COLUMNS if column.table == "content"]
-    return f"SELECT {', '.join(names)} FROM llm_records WHERE part != {normalize.SPANS_ONLY} AND coalesce({', '.join(texts)}) IS NOT NULL"
+    return f"SELECT {', '.join(names)} FROM llm_records WHERE part != {normalize.SPANS_ONLY} AND NOT ({' AND '.join(f'isNull({name})' for name in texts)})"
