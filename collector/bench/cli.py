@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from collector.bench import crash as crash_bench
 from collector.bench.ingest import Options, Result, measure
+from collector.bench.load import SPAN_BYTES
 
 app = typer.Typer(add_completion=False, help="Reproducible measurements of this machine.", no_args_is_help=True)
 
@@ -28,6 +29,8 @@ def ingest(
     spans: Annotated[int, typer.Option(min=1, max=20000, help="Spans of each request.")] = 512,
     senders: Annotated[int, typer.Option(min=1, max=64, help="Client processes.")] = 1,
     in_flight: Annotated[int, typer.Option(min=1, max=256, help="Unanswered requests of each client.")] = 4,
+    rate: Annotated[float, typer.Option(min=0, help="Spans to send a second; 0: as many as are taken.")] = 0.0,
+    span_bytes: Annotated[int, typer.Option(min=700, help="About the size of a span.")] = SPAN_BYTES,
     output: Annotated[Path | None, typer.Option(help="File for the result as JSON.")] = None,
 ) -> None:
     """Measure spans/s from OTLP to queryable llm_spans, with a store and a collector of its own."""
@@ -41,7 +44,7 @@ def ingest(
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("ingest", total=1)
         result = measure(
-            Options(seconds, http, spans, senders, in_flight),
+            Options(seconds, http, spans, senders, in_flight, rate=rate, span_bytes=span_bytes),
             lambda acked, queryable: progress.update(task, total=max(acked, 1), completed=queryable),
         )
     _report(result, console)
@@ -79,7 +82,8 @@ def crash(
 
 def _report(result: Result, console: Console) -> None:
     console.print(
-        f"{result.spans_per_second:,.0f} spans/s sustained ({result.spans:,} spans of {result.bytes_per_span:,.0f} "
-        f"bytes, {result.transport}), ack p50 {result.ack_ms['p50']} ms, p99 {result.ack_ms['p99']} ms, "
+        f"{result.spans_per_second:,.0f} spans/s ({result.megabytes_per_second} MB/s) sustained "
+        f"({result.spans:,} spans of {result.bytes_per_span:,.0f} bytes, {result.transport}), "
+        f"ack p50 {result.ack_ms['p50']} ms, p99 {result.ack_ms['p99']} ms, "
         f"on {result.cores} cores at load {result.load_average_before} before"
     )

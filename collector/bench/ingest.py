@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from collector.bench.load import SPAN_BYTES
 from collector.bench.processes import Installation, RoleNotReadyError, Usage
 from collector.bench.sender import Plan, Sent, run
 from leewatch.storage.client import connect
@@ -26,7 +27,8 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Result:
-    """One measurement. spans_per_second: from the first send until the last span is queryable in llm_spans.
+    """One measurement. spans_per_second, megabytes_per_second: from the first send until the last span is queryable in llm_spans.
+    stored_bytes_per_span: on disk, by table, when the last span was queryable.
 
     accepted_per_second: while sending. ack_ms: from send to durable ack. cpu_us_per_span: by process, all threads.
     """
@@ -34,6 +36,7 @@ class Result:
     spans: int
     spans_per_second: float
     accepted_per_second: float
+    megabytes_per_second: float
     bytes_per_span: float
     spans_per_request: int
     transport: str
@@ -42,6 +45,7 @@ class Result:
     ack_ms: dict[str, float]
     cpu_us_per_span: dict[str, float]
     peak_rss_mb: dict[str, float]
+    stored_bytes_per_span: dict[str, float]
     failures: int
     cores: int
     load_average_before: float
@@ -52,7 +56,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Options:
-    """How to measure. in_flight: requests each sender process keeps unanswered."""
+    """How to measure. in_flight: requests each sender process keeps unanswered.
+
+    rate: spans a second of all senders, 0 for as many as are taken. span_bytes: about the size of a span.
+    """
 
     seconds: float = 20.0
     http: bool = False
@@ -60,6 +67,8 @@ class Options:
     senders: int = 1
     in_flight: int = 4
     seed: int = 0
+    rate: float = 0.0
+    span_bytes: int = SPAN_BYTES
 
 
 def measure(options: Options, progress: Progress) -> Result:
@@ -94,6 +103,7 @@ def _measured(running: Installation, options: Options, progress: Progress, load_
         spans=total,
         spans_per_second=round(total / elapsed, 1),
         accepted_per_second=round(total / send_seconds, 1),
+        megabytes_per_second=round(sum(each.bytes for each in sent) / elapsed / 1e6, 1),
         bytes_per_span=round(sum(each.bytes for each in sent) / max(total, 1), 1),
         spans_per_request=options.spans_per_request,
         transport="http" if options.http else "grpc",
@@ -105,6 +115,7 @@ def _measured(running: Installation, options: Options, progress: Progress, load_
             **{role: round(after[role].peak_rss_mb, 1) for role in ROLES},
             "senders": round(sum(each.peak_rss_mb for each in sent), 1),
         },
+        stored_bytes_per_span=_stored(running),
         failures=sum(each.failures for each in sent),
         cores=os.cpu_count() or 1,
         load_average_before=round(load_before, 2),
@@ -126,7 +137,16 @@ def _send(running: Installation, options: Options, progress: Progress) -> tuple[
         for index in range(options.senders):
             ours, theirs = context.Pipe()
             seed = options.seed + index
-            plan = Plan(target, options.http, options.seconds, options.spans_per_request, options.in_flight, seed)
+            plan = Plan(
+                target,
+                options.http,
+                options.seconds,
+                options.spans_per_request,
+                options.in_flight,
+                seed,
+                options.rate / options.senders,
+                options.span_bytes,
+            )
             process = context.Process(target=run, args=(plan, theirs), daemon=True)
             process.start()
             theirs.close()
@@ -173,6 +193,18 @@ def _queryable(running: Installation) -> int:
     client = connect(running.settings)
     try:
         return int(client.query("SELECT count() FROM llm_spans").result_rows[0][0])
+    finally:
+        client.close()
+
+
+def _stored(running: Installation) -> dict[str, float]:
+    client = connect(running.settings)
+    try:
+        rows = client.query(
+            "SELECT table, sum(bytes_on_disk) / (SELECT count() FROM llm_spans) FROM system.parts "
+            "WHERE active AND database = currentDatabase() GROUP BY table ORDER BY 2 DESC LIMIT 4"
+        ).result_rows
+        return {table: round(size, 1) for table, size in rows}
     finally:
         client.close()
 

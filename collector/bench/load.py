@@ -17,6 +17,10 @@ question thanks shipping return policy item quality broken size colour email pho
 """
 WORDS = _TEXT.split()
 _SECOND_NS = 10**9
+SPAN_BYTES = 1500
+"""Size of a span unless told otherwise."""
+_ENVELOPE_BYTES = 690
+_WORD_BYTES = 6.35
 
 
 def text(rng: random.Random, words: int) -> str:
@@ -24,9 +28,10 @@ def text(rng: random.Random, words: int) -> str:
     return " ".join(rng.choices(WORDS, k=words)) + "."
 
 
-def span(rng: random.Random, start_ns: int) -> Span:
-    """One chat span of about 1.5 KB, with ids that no other span has."""
-    prompt, answer = text(rng, 70), text(rng, 75)
+def span(rng: random.Random, start_ns: int, size: int = SPAN_BYTES) -> Span:
+    """One chat span of about `size` bytes, at least 700, with ids that no other span has."""
+    words = max(2, round((size - _ENVELOPE_BYTES) / _WORD_BYTES))
+    prompt, answer = text(rng, words // 2), text(rng, words - words // 2)
     duration = rng.randrange(_SECOND_NS // 5, 4 * _SECOND_NS)
     values: dict[str, str | int | float] = {
         "gen_ai.operation.name": "chat",
@@ -63,8 +68,8 @@ def _value(value: str | int | float) -> AnyValue:
     return AnyValue(int_value=value) if isinstance(value, int) else AnyValue(double_value=value)
 
 
-def requests(count: int, spans: int, seed: int, now_ns: int) -> Iterator[bytes]:
-    """`count` serialized requests of `spans` spans each, spread over the minute before now_ns."""
+def requests(count: int, spans: int, seed: int, now_ns: int, size: int = SPAN_BYTES) -> Iterator[bytes]:
+    """`count` serialized requests of `spans` spans of about `size` bytes each, spread over the minute before now_ns."""
     rng = random.Random(seed)
     for _ in range(count):
         request = ExportTraceServiceRequest()
@@ -72,5 +77,5 @@ def requests(count: int, spans: int, seed: int, now_ns: int) -> Iterator[bytes]:
         resource.resource.attributes.append(KeyValue(key="service.name", value=AnyValue(string_value="bench")))
         scope = resource.scope_spans.add()
         scope.scope.name = "leewatch.bench"
-        scope.spans.extend(span(rng, now_ns - rng.randrange(60 * _SECOND_NS)) for _ in range(spans))
+        scope.spans.extend(span(rng, now_ns - rng.randrange(60 * _SECOND_NS), size) for _ in range(spans))
         yield request.SerializeToString()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import time
@@ -13,7 +14,7 @@ import grpc
 import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from collector.bench.load import requests
+from collector.bench.load import SPAN_BYTES, requests
 from collector.bench.processes import usage
 from collector.grpc import SERVICES
 
@@ -25,7 +26,10 @@ Send = Callable[[bytes], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """What one sender process does. target: host:port of OTLP/gRPC, or the base URL of OTLP/HTTP."""
+    """What one sender process does. target: host:port of OTLP/gRPC, or the base URL of OTLP/HTTP.
+
+    rate: spans a second, 0 for as many as are taken. span_bytes: about the size of a span.
+    """
 
     target: str
     http: bool
@@ -33,6 +37,8 @@ class Plan:
     spans: int
     in_flight: int
     seed: int
+    rate: float = 0.0
+    span_bytes: int = SPAN_BYTES
 
 
 @dataclass
@@ -62,10 +68,10 @@ class Template:
         return bytes(self._body)
 
 
-def templates(spans: int, seed: int) -> list[Template]:
+def templates(spans: int, seed: int, span_bytes: int = SPAN_BYTES) -> list[Template]:
     """The pool."""
     pool = []
-    for body in requests(POOL, spans, seed, time.time_ns()):
+    for body in requests(POOL, spans, seed, time.time_ns(), span_bytes):
         parsed = ExportTraceServiceRequest.FromString(body)
         pool.append(Template(body, [span.trace_id for span in parsed.resource_spans[0].scope_spans[0].spans]))
     return pool
@@ -73,19 +79,25 @@ def templates(spans: int, seed: int) -> list[Template]:
 
 def run(plan: Plan, pipe: Connection) -> None:
     """Says "ready", waits for a word, sends for `plan.seconds`, gives back a Sent. The target of a process."""
-    numbered = _numbered(templates(plan.spans, plan.seed), plan.seed)
+    numbered = _numbered(templates(plan.spans, plan.seed, plan.span_bytes), plan.seed)
     lock = threading.Lock()
     sent = Sent()
     pipe.send("ready")
     pipe.recv()
     before = usage(os.getpid()).cpu_seconds
-    deadline = time.monotonic() + plan.seconds
+    begun = time.perf_counter()
+    deadline = begun + plan.seconds
+    turns = itertools.count()
+    pause = plan.spans / plan.rate if plan.rate else 0.0
 
     def send_until_deadline(send: Send) -> None:
-        while time.monotonic() < deadline:
+        while time.perf_counter() < deadline:
             with lock:
                 body = next(numbered)
-            started = time.perf_counter()
+                turn = begun + next(turns) * pause if pause else 0.0
+            time.sleep(max(0.0, turn - time.perf_counter()))
+            # Counted from its turn: a request that waits for an answer to another has waited too.
+            started = turn or time.perf_counter()
             try:
                 send(body)
             except (grpc.RpcError, httpx.HTTPError):
