@@ -28,7 +28,7 @@ Send = Callable[[bytes], None]
 class Plan:
     """What one sender process does. target: host:port of OTLP/gRPC, or the base URL of OTLP/HTTP.
 
-    rate: spans a second, 0 for as many as are taken. span_bytes: about the size of a span.
+    rate: spans a second, 0 for as many as are taken. span_bytes: about the size of a span. headers: more of them, over HTTP.
     """
 
     target: str
@@ -39,6 +39,7 @@ class Plan:
     seed: int
     rate: float = 0.0
     span_bytes: int = SPAN_BYTES
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -132,7 +133,8 @@ def _transport(plan: Plan) -> Send:
         channel = grpc.insecure_channel(plan.target, options=[("grpc.use_local_subchannel_pool", 1)])
         export = channel.unary_unary(f"/{SERVICES['traces']}/Export")
         return lambda body: export(body, timeout=60)
-    client = httpx.Client(timeout=60, trust_env=False, headers={"Content-Type": "application/x-protobuf"})
+    headers = {"Content-Type": "application/x-protobuf", **dict(plan.headers)}
+    client = httpx.Client(timeout=60, trust_env=False, headers=headers)
 
     def post(body: bytes) -> None:
         client.post(f"{plan.target}/v1/traces", content=body).raise_for_status()
