@@ -32,7 +32,7 @@ def target(store: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[C
     settings = load(data=store.data, environment={}, overrides=overrides)
     client.close()
     inside = connect(settings)
-    monkeypatch.setattr(sql, "objects", list)
+    monkeypatch.setattr(sql, "objects", lambda *_: [])
     yield inside, settings
     inside.command("DROP DATABASE migrated")
     inside.close()
@@ -93,9 +93,11 @@ def test_generated_objects_are_replaced_when_their_text_changes(
     client, settings = target
     monkeypatch.setattr(migrate, "shipped", list)
     first = [View(name, f"CREATE VIEW {name} AS SELECT 1 AS a", f"DROP VIEW IF EXISTS {name}") for name in ("v", "w")]
-    monkeypatch.setattr(sql, "objects", lambda: first)
+    monkeypatch.setattr(sql, "objects", lambda *_: first)
     migrate.apply(client, settings)
-    monkeypatch.setattr(sql, "objects", lambda: [View("v", "CREATE VIEW v AS SELECT 2 AS a", "DROP VIEW IF EXISTS v")])
+    monkeypatch.setattr(
+        sql, "objects", lambda *_: [View("v", "CREATE VIEW v AS SELECT 2 AS a", "DROP VIEW IF EXISTS v")]
+    )
     migrate.apply(client, settings)
     assert client.command("SELECT a FROM v") == 2
     assert client.command("EXISTS VIEW w") == 0
