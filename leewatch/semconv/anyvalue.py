@@ -6,7 +6,7 @@ in its JSON form. Source: OTLP specification, "JSON Protobuf Encoding"; opentele
 
 from __future__ import annotations
 
-DEPTH = 6
+DEPTH = 4
 """Levels below the outermost list or map; what lies deeper stays in its OTLP/JSON form."""
 _MARK = '{"values":['
 _PAIRS = '{"values":[{"key":'

@@ -19,6 +19,23 @@ REDACTED = "__REDACTED__"
 """What OpenInference writes instead of masked content."""
 _DURATION = f"if(Duration < {LONGEST_NS}, Duration, 0)"
 """Other writers of otel_traces send negative durations as huge ones."""
+_EARLY = (
+    (
+        *(
+            "usage_buckets",
+            "cache_read_tokens",
+            "cache_write_tokens",
+            "output_tokens",
+            "documents",
+            "metadata",
+            "status",
+        ),
+        *("tool_arguments", "query_text", "response_text"),
+    ),
+    ("input_tokens", "prompt_text", "context_text"),
+)
+"""Columns that others are made of. In one step, their SQL would be analyzed wherever they are named, at each insert."""
+STAGES = len(_EARLY) + 1
 _LOW = "LowCardinality(String)"
 _COUNT = "Nullable(UInt64)"
 _NUMBER = "Nullable(Float64)"
@@ -34,6 +51,11 @@ class Column:
     type: str
     sql: str
     table: Literal["spans", "content", "both", "step"] = "spans"
+
+    @property
+    def stage(self) -> int:
+        """Number of the step that computes it, from 0; it stands ready for the columns of later ones."""
+        return next((number for number, names in enumerate(_EARLY) if self.name in names), len(_EARLY))
 
 
 def _plain(type_: str, names: Iterable[str]) -> list[Column]:

@@ -77,7 +77,8 @@ def from_json(text: str, default_role: str) -> str:
     # Messages without content (capture switched off, an answer cut short) are messages still, not a text.
     known = f"{text} = '[{{}}]' OR if(startsWith({text}, '['), JSONHas({text}, 1, 'role'), JSONHas({text}, 'role') OR JSONHas({text}, 'choices'))"
     general = f"arrayMap(ms -> if({useful} OR {known}, ms, {plain}), [{parsed}])[1]"
-    return f"multiIf({text} = '', CAST([], '{MESSAGE_TYPE}'), {_is_simple(text)}, {_simple(text, default_role)}, {general})"
+    simple = f"arrayMap(sm -> if({_IS_SIMPLE}, {_simple(default_role)}, {general}), [JSONExtract({_maybe_simple(text)}, '{_SIMPLE}')])[1]"
+    return f"if({text} = '', CAST([], '{MESSAGE_TYPE}'), {simple})"
 
 
 def from_events(text: str, outputs: bool) -> str:
@@ -98,20 +99,22 @@ def from_events(text: str, outputs: bool) -> str:
     return f"if({text} = '', '', {listed})"
 
 
-def _is_simple(text: str) -> str:
-    """SQL: whether it is the current conventions' list of messages with nothing but text parts."""
+_IS_SIMPLE = (
+    "notEmpty(sm) AND arrayAll(m -> m.4 = arrayFilter(p -> p.1 = 'text', m.4) AND (notEmpty(m.4) OR m.2 != ''), sm)"
+)
+"""SQL: whether sm are the current conventions' messages with nothing but text parts."""
+
+
+def _maybe_simple(text: str) -> str:
+    """SQL: the text where a look at it does not rule out that it is such a list, else ''."""
     special = ["tool", "function", '"id"', '"content":[', '"content": [']
-    texts_only = "m.4 = arrayFilter(p -> p.1 = 'text', m.4) AND (notEmpty(m.4) OR m.2 != '')"
-    return (
-        f"startsWith({text}, '[{{') AND NOT multiSearchAny({text}, {quoted(special)}) AND "
-        f"notEmpty(JSONExtract({text}, '{_SIMPLE}')) AND arrayAll(m -> {texts_only}, JSONExtract({text}, '{_SIMPLE}'))"
-    )
+    return f"if(startsWith({text}, '[{{') AND NOT multiSearchAny({text}, {quoted(special)}), {text}, '')"
 
 
-def _simple(text: str, default_role: str) -> str:
+def _simple(default_role: str) -> str:
     content = "if(empty(m.4), m.2, if(length(m.4) = 1, m.4[1].2, arrayStringConcat(m.4.2, '\\n')))"
     message = f"({role('m.1', default_role)}, {content}, [], '', m.3, {finish('m.5')}, '')"
-    return f"CAST(arrayMap(m -> {message}, JSONExtract({text}, '{_SIMPLE}')), '{MESSAGE_TYPE}')"
+    return f"CAST(arrayMap(m -> {message}, sm), '{MESSAGE_TYPE}')"
 
 
 def _listed(text: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from leewatch.semconv import anyvalue, indexed, messages
-from leewatch.semconv.columns import COLUMNS
+from leewatch.semconv.columns import COLUMNS, STAGES
 from leewatch.semconv.kinds import (
     KIND_RULES,
     LANGFUSE_LLM_KEYS,
@@ -183,17 +183,13 @@ def _other_pairs(rest: list[dict[str, int]], own: OwnKeys) -> list[str]:
 
 def steps(part: int = EVERYTHING, own: OwnKeys = NO_KEYS) -> tuple[Step, ...]:
     """All steps in order; the first reads otel_traces, the last holds the columns of llm_spans and llm_content."""
+    # Codes and texts stay apart: as pairs, every text would be copied at each of the first steps.
     keys, values = _ATTRIBUTES
     most, *rest = codes(SPAN, own=own)
     base = (*_BASE, ("part", "UInt8"))
     found = (*base, ("codes", "Array(UInt16)"), ("fields", "Map(UInt8, String)"), ("kind", "String"))
     grouped = (*found, ("item_groups", _GROUPS))
     entries = indexed.entries(keys, values)
-    # The codes and the texts apart: as pairs, every text would be copied at each of these steps.
-    kept_codes = f"arrayConcat(arrayFilter((c, v) -> {_is_kept('c', 'v')}, attribute_codes, {values}), others.1)"
-    kept_texts = f"arrayConcat(arrayFilter((v, c) -> {_is_kept('c', 'v')}, {values}, attribute_codes), others.2)"
-    sorted_texts = f"arraySort((v, c) -> c, {kept_texts}, {kept_codes})"
-    plain = f"if(Batch = '', arrayMap(v -> {anyvalue.plain('v')}, {sorted_texts}), {sorted_texts})"
     texts = "arrayMap((t, o) -> {}, [input_text, output_text], [false, true])".format(
         messages.from_json("t", "if(o, 'assistant', 'user')")
     )
@@ -208,13 +204,30 @@ def steps(part: int = EVERYTHING, own: OwnKeys = NO_KEYS) -> tuple[Step, ...]:
             _BASE,
         ),
         Step(
+            "llm_step_kept",
+            (
+                (
+                    "kept_codes",
+                    "Array(UInt16)",
+                    f"arrayConcat(arrayFilter((c, v) -> {_is_kept('c', 'v')}, attribute_codes, {values}), others.1)",
+                ),
+                (
+                    "kept_texts",
+                    "Array(String)",
+                    f"arrayConcat(arrayFilter((v, c) -> {_is_kept('c', 'v')}, {values}, attribute_codes), others.2)",
+                ),
+            ),
+            base,
+        ),
+        Step(
             "llm_step_fields",
             (
-                ("codes", "Array(UInt16)", f"arraySort({kept_codes})"),
+                ("codes", "Array(UInt16)", "arraySort(kept_codes)"),
                 (
                     "fields",
                     "Map(UInt8, String)",
-                    f"CAST((arrayMap(c -> toUInt8(intDiv(c, {STEP})), arraySort({kept_codes})), {plain}), 'Map(UInt8, String)')",
+                    f"CAST((arrayMap(c -> toUInt8(intDiv(c, {STEP})), arraySort(kept_codes)), "
+                    f"arrayMap(v -> {anyvalue.plain('v')}, arraySort((v, c) -> c, kept_texts, kept_codes))), 'Map(UInt8, String)')",
                 ),
             ),
             base,
@@ -267,5 +280,19 @@ def steps(part: int = EVERYTHING, own: OwnKeys = NO_KEYS) -> tuple[Step, ...]:
             tuple((name, messages.MESSAGE_TYPE, _chosen(i)) for i, name in ((1, "inputs"), (2, "outputs"))),
             grouped,
         ),
-        Step("llm_records", tuple((column.name, column.type, column.sql) for column in COLUMNS), (("part", "UInt8"),)),
+        *_column_steps(grouped),
     )
+
+
+def _column_steps(passed: tuple[tuple[str, str], ...]) -> list[Step]:
+    """The steps that compute the columns, stage by stage; `passed` are the columns of the step before them."""
+    passed = (*passed, *((name, messages.MESSAGE_TYPE) for name in ("inputs", "outputs")))
+    steps: list[Step] = []
+    for stage in range(STAGES):
+        computed = tuple((column.name, column.type, column.sql) for column in COLUMNS if column.stage == stage)
+        ready = tuple((column.name, column.type) for column in COLUMNS if column.stage < stage)
+        if stage == STAGES - 1:
+            steps.append(Step("llm_records", computed, (("part", "UInt8"), *ready)))
+        else:
+            steps.append(Step(f"llm_step_columns_{stage + 1}", computed, (*passed, *ready)))
+    return steps
