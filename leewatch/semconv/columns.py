@@ -30,7 +30,7 @@ _EARLY = (
             "metadata",
             "status",
         ),
-        *("tool_arguments", "query_text", "response_text"),
+        *("tool_arguments", "query_text", "response_text", "input_marker", "output_marker"),
     ),
     ("input_tokens", "prompt_text", "context_text"),
 )
@@ -164,9 +164,11 @@ def _content() -> list[Column]:
         "prompt_template": value("prompt_template"),
         "prompt_variables": value("prompt_variables"),
     }
-    lists = {"input_messages": compact.inputs(), "output_messages": compact.outputs()}
+    lists = {f"{name}_messages": compact.stored(f"{name}s") for name in ("input", "output")}
     return [
         Column("documents", sql.DOCUMENTS_TYPE, sql.documents(), "step"),
+        Column("input_marker", "String", compact.input_marker(), "step"),
+        Column("output_marker", "String", compact.output_marker(), "step"),
         *[Column(name, "Nullable(String)", f"nullIf({text}, '')", "content") for name, text in texts.items()],
         *[Column(name, "Nullable(String)", text, "content") for name, text in lists.items()],
         Column("context_documents", "Nullable(String)", sql.documents_json(), "content"),

@@ -19,26 +19,26 @@ _PLAIN = "empty(m.3) AND m.4 = '' AND m.5 = '' AND m.7 = ''"
 _ASKED = ("['user']", "['system', 'user']")
 
 
-def inputs() -> str:
-    """SQL: what is stored of the messages `inputs`; NULL when there are none."""
+def input_marker() -> str:
+    """SQL: the marker of the messages `inputs`, '' where they need a list."""
     roles = f"arrayMap(m -> if({_PLAIN} AND m.6 = '', m.1, ''), inputs)"
     own = f"kind IN ({messages.quoted(_OTHER_PROMPT)[1:-1]})"
     marker = (
-        f"multiIf({own}, '', r = {_ASKED[0]}, 'user', r = {_ASKED[1]} AND {value('system_instructions')} = '', "
-        "'system user', '')"
+        f"multiIf(r = {_ASKED[0]}, 'user', r = {_ASKED[1]} AND {value('system_instructions')} = '', 'system user', '')"
     )
-    return _stored("inputs", f"arrayMap(r -> {marker}, [if(length(inputs) > 2, [], {roles})])[1]")
+    return f"arrayMap(r -> {marker}, [if({own} OR length(inputs) > 2, [], {roles})])[1]"
 
 
-def outputs() -> str:
-    """SQL: what is stored of the messages `outputs`; NULL when there are none."""
+def output_marker() -> str:
+    """SQL: the marker of the messages `outputs`, '' where they need a list."""
     plain = f"length(outputs) = 1 AND arrayAll(m -> m.1 = 'assistant' AND {_PLAIN}, outputs)"
-    return _stored("outputs", f"if({plain}, trimRight(concat('assistant ', outputs[1].6)), '')")
+    return f"if({plain}, trimRight(concat('assistant ', outputs[1].6)), '')"
 
 
-def _stored(name: str, marker: str) -> str:
-    whole = f"if(marker != '', marker, {messages.json(name)})"
-    return f"if(empty({name}), NULL, arrayMap(marker -> {whole}, [{marker}])[1])"
+def stored(name: str) -> str:
+    """SQL: what is stored of `inputs` or `outputs`; NULL when there are no messages. Their marker is a column of that name."""
+    marker = f"{name[:-1]}_marker"
+    return f"multiIf(empty({name}), NULL, {marker} != '', {marker}, {messages.json(name)})"
 
 
 def read_inputs(stored: str, prompt: str, system: str) -> str:

@@ -62,10 +62,10 @@ def finish(value: str) -> str:
     return renamed(f"lower({value})", dict(FINISH_REASONS))
 
 
-def from_json(text: str, default_role: str) -> str:
+def from_json(text: str, default_role: str, simple: str = "[]") -> str:
     """SQL: messages of a JSON text in any accepted form; of plain text, one message with that text; of '', none.
 
-    default_role: SQL of the role of messages that name none.
+    default_role: SQL of the role of messages that name none. simple: what `simple_json` gave, where it is at hand.
     """
     parsed = f"arrayMap(m -> {_message('m', default_role)}, JSONExtract({_listed(text)}, '{_RAW}'))"
     strings = f"if(startsWith({text}, '[\"'), JSONExtract({text}, 'Array(String)'), [{text}])"
@@ -77,8 +77,18 @@ def from_json(text: str, default_role: str) -> str:
     # Messages without content (capture switched off, an answer cut short) are messages still, not a text.
     known = f"{text} = '[{{}}]' OR if(startsWith({text}, '['), JSONHas({text}, 1, 'role'), JSONHas({text}, 'role') OR JSONHas({text}, 'choices'))"
     general = f"arrayMap(ms -> if({useful} OR {known}, ms, {plain}), [{parsed}])[1]"
-    simple = f"arrayMap(sm -> if({_IS_SIMPLE}, {_simple(default_role)}, {general}), [JSONExtract({_maybe_simple(text)}, '{_SIMPLE}')])[1]"
-    return f"if({text} = '', CAST([], '{MESSAGE_TYPE}'), {simple})"
+    return f"multiIf({text} = '', CAST([], '{MESSAGE_TYPE}'), notEmpty({simple}), {simple}, {general})"
+
+
+def simple_json(text: str, default_role: str) -> str:
+    """SQL: messages of a JSON list in the current conventions' form with nothing but text parts; of any other text none."""
+    special = ["tool", "function", '"id"', '"content":[', '"content": [']
+    looked_at = f"if(startsWith({text}, '[{{') AND NOT multiSearchAny({text}, {quoted(special)}), {text}, '')"
+    content = "if(empty(m.4), m.2, if(length(m.4) = 1, m.4[1].2, arrayStringConcat(m.4.2, '\\n')))"
+    message = f"({role('m.1', default_role)}, {content}, [], '', m.3, {finish('m.5')}, '')"
+    texts_only = "m.4 = arrayFilter(p -> p.1 = 'text', m.4) AND (notEmpty(m.4) OR m.2 != '')"
+    found = f"arrayMap(m -> {message}, if(arrayAll(m -> {texts_only}, ms), ms, []))"
+    return f"CAST(arrayMap(ms -> {found}, [JSONExtract({looked_at}, '{_SIMPLE}')])[1], '{MESSAGE_TYPE}')"
 
 
 def from_events(text: str, outputs: bool) -> str:
@@ -97,24 +107,6 @@ def from_events(text: str, outputs: bool) -> str:
         found = f"if(notEmpty({choices}), arrayFilter(e -> {name} != 'gen_ai.choice', es), {rest})"
     listed = f"arrayMap(es -> arrayMap(ms -> if(empty(ms), '', concat('[', arrayStringConcat(ms, ','), ']')), [{found}])[1], [{events}])[1]"
     return f"if({text} = '', '', {listed})"
-
-
-_IS_SIMPLE = (
-    "notEmpty(sm) AND arrayAll(m -> m.4 = arrayFilter(p -> p.1 = 'text', m.4) AND (notEmpty(m.4) OR m.2 != ''), sm)"
-)
-"""SQL: whether sm are the current conventions' messages with nothing but text parts."""
-
-
-def _maybe_simple(text: str) -> str:
-    """SQL: the text where a look at it does not rule out that it is such a list, else ''."""
-    special = ["tool", "function", '"id"', '"content":[', '"content": [']
-    return f"if(startsWith({text}, '[{{') AND NOT multiSearchAny({text}, {quoted(special)}), {text}, '')"
-
-
-def _simple(default_role: str) -> str:
-    content = "if(empty(m.4), m.2, if(length(m.4) = 1, m.4[1].2, arrayStringConcat(m.4.2, '\\n')))"
-    message = f"({role('m.1', default_role)}, {content}, [], '', m.3, {finish('m.5')}, '')"
-    return f"CAST(arrayMap(m -> {message}, sm), '{MESSAGE_TYPE}')"
 
 
 def _listed(text: str) -> str:

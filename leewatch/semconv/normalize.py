@@ -190,9 +190,15 @@ def steps(part: int = EVERYTHING, own: OwnKeys = NO_KEYS) -> tuple[Step, ...]:
     found = (*base, ("codes", "Array(UInt16)"), ("fields", "Map(UInt8, String)"), ("kind", "String"))
     grouped = (*found, ("item_groups", _GROUPS))
     entries = indexed.entries(keys, values)
-    texts = "arrayMap((t, o) -> {}, [input_text, output_text], [false, true])".format(
-        messages.from_json("t", "if(o, 'assistant', 'user')")
+    default = "if(o, 'assistant', 'user')"
+    both = "[input_text, output_text], [false, true]"
+    simple = f"arrayMap((t, o) -> {messages.simple_json('t', default)}, {both})"
+    parsed = f"arrayMap((t, o, s) -> {messages.from_json('t', default, 's')}, {both}, simple)"
+    found_texts = (
+        *(("input_items", _GROUPS), ("output_items", _GROUPS)),
+        *(("input_text", "String"), ("output_text", "String")),
     )
+    listed = f"Array({messages.MESSAGE_TYPE})"
     return (
         Step(
             "llm_step_codes",
@@ -263,13 +269,14 @@ def steps(part: int = EVERYTHING, own: OwnKeys = NO_KEYS) -> tuple[Step, ...]:
             ),
             grouped,
         ),
+        Step("llm_step_simple", (("simple", listed, simple),), (*grouped, *found_texts)),
         Step(
             "llm_step_messages",
             (
-                ("parsed", f"Array({messages.MESSAGE_TYPE})", texts),
+                ("parsed", listed, parsed),
                 (
                     "indexed",
-                    f"Array({messages.MESSAGE_TYPE})",
+                    listed,
                     indexed.messages("[input_items, output_items]", "['user', 'assistant']"),
                 ),
             ),
