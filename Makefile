@@ -39,7 +39,7 @@ lint: install ## format, lint, types, import contracts
 test: install browser lint ## lint, then unit, property, integration, acceptance and browser tests
 	@$(BIN)/pytest -m "not slow" $(ARGS)
 
-test-slow: install ## tests that take minutes: the demo with several seeds, quality on labelled data
+test-slow: install ## tests that take minutes: the demo with several seeds, more kills and faults, quality on labelled data
 	@$(BIN)/pytest -m "slow or quality" $(ARGS)
 
 browser: install

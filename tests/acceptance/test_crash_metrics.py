@@ -67,6 +67,7 @@ def running(tmp_path: Path) -> Iterator[Installation]:
     installation.close()
 
 
+@pytest.mark.slow
 def test_every_acked_data_point_is_stored_exactly_once_over_kills(running: Installation) -> None:
     print(f"seed {SEED}")
     rng = random.Random(SEED)

@@ -18,6 +18,7 @@ FILE = Path(os.environ.get("QUALITY_DATA", "labelled-data-is-not-set")) / "drift
 ROWS = 5000
 RUNS = 40
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.quality,
     pytest.mark.skipif(not FILE.is_file(), reason=f"{FILE.name} is absent; set QUALITY_DATA"),
 ]

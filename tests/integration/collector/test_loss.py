@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collector.bench.load import requests
@@ -139,6 +140,7 @@ class Brittle(threading.Thread):
         self._server.close()
 
 
+@pytest.mark.slow
 def test_a_span_that_breaks_every_connection_is_found_and_given_up_once_others_go_in(
     database: Settings, tmp_path: Path
 ) -> None:

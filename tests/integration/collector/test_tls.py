@@ -177,6 +177,7 @@ def test_stock_exporters_over_mtls_need_a_certificate_of_the_authority(
     assert httpx.post(f"{health}/v1/traces", trust_env=False).status_code == 404
 
 
+@pytest.mark.slow
 def test_a_renewed_certificate_is_shown_without_a_restart(tmp_path: Path, authority: Pair) -> None:
     server = issue(tmp_path, "server", authority)
     running = installation(tmp_path, server)

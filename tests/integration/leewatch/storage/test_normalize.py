@@ -171,6 +171,7 @@ def test_a_day_whose_raw_spans_have_expired_is_left_alone(history: History) -> N
     ]
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_left_is_no_obstacle_and_a_second_run_changes_nothing(history: History) -> None:
     history.send({"attributes": CHAT})
     history.mapped(MAPPING)
