@@ -15,7 +15,7 @@ from collector.pieces import PART_NS, Piece, by_period, period_of
 from collector.segment import Record, Segment, Signal
 from collector.spool import Spool
 from leewatch.projects import DEFAULT_PROJECT
-from leewatch.semconv.protobuf import EXTRA_FIELDS
+from leewatch.semconv.protobuf import EXTRA_FIELDS, varint
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Message:
     def encode(self, redaction_key: bytes = b"") -> Iterator[bytes]:
         """The message as it stands in the insert. redaction_key: what hashed values are keyed with, where any are."""
         end = trailer(self.batch, redaction_key)
-        yield _varint(self.size + len(end))
+        yield varint(self.size + len(end))
         yield from self.bodies
         yield end
 
@@ -132,7 +132,7 @@ def trailer(batch: Batch, redaction_key: bytes = b"") -> bytes:
     return b"".join(
         (
             _text_field(EXTRA_FIELDS["project"], batch.project.encode()),
-            _varint(EXTRA_FIELDS["received_at"] << 3) + _varint(batch.received_ns),
+            varint(EXTRA_FIELDS["received_at"] << 3) + varint(batch.received_ns),
             _text_field(EXTRA_FIELDS["batch"], batch.name.encode()),
             _text_field(EXTRA_FIELDS["redaction_key"], redaction_key) if redaction_key else b"",
         )
@@ -140,13 +140,4 @@ def trailer(batch: Batch, redaction_key: bytes = b"") -> bytes:
 
 
 def _text_field(number: int, data: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(data)) + data
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return varint(number << 3 | 2) + varint(len(data)) + data

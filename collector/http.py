@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 import orjson
 from starlette.applications import Starlette
@@ -34,19 +35,20 @@ PREFLIGHT_SECONDS = 7200
 """How long a browser need not ask again whether it may send; no browser takes more."""
 
 
-class Pages:
+class Pages(Protocol):
     """What the operator's pages tell; given by the server."""
 
     def ready(self) -> tuple[bool, dict[str, object]]:
         """Whether requests are taken, and details."""
-        raise NotImplementedError
+        ...
 
     def accounting(self, project: str | None) -> dict[str, object]:
         """The account of one project, or of all together and each."""
-        raise NotImplementedError
+        ...
 
     def metrics(self) -> str:
-        raise NotImplementedError
+        """All metrics in Prometheus' text format."""
+        ...
 
 
 def application(intake: Intake, gate: Gate, pages: Pages, origins: Sequence[str] = ()) -> Starlette:

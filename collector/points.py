@@ -15,6 +15,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from leewatch.semconv.landing import EARLIEST_NS, FUTURE_NS
 from leewatch.semconv.metrics import POSITION_FIELD
+from leewatch.semconv.protobuf import varint
 
 _NEVER = 1 << 64
 REASON = (
@@ -113,14 +114,5 @@ def alone(request: Any, position: int, point: Any, metric: Any, scope: Any, reso
         if field.name != "data_points":
             setattr(of_kind, field.name, value)
     of_kind.data_points.append(point)
-    outer.MergeFromString(_varint(POSITION_FIELD << 3) + _varint(position + 1))
+    outer.MergeFromString(varint(POSITION_FIELD << 3) + varint(position + 1))
     return bytes(request.SerializeToString())
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)

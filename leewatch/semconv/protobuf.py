@@ -26,6 +26,16 @@ EXTRA_PROTO = " ".join(
 )
 
 
+def varint(value: int) -> bytes:
+    """Base-128 form of a number from 0 up, lowest seven bits first (protobuf encoding; ClickHouse's formats have the same)."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
 @dataclass(frozen=True, slots=True)
 class Landing:
     """A landing table: `columns` of the table, `proto` text and name of the message it is filled from."""

@@ -16,6 +16,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from leewatch.semconv.protobuf import varint
+
 Row = Mapping[str, Any]
 Text = Callable[[AnyValue], str]
 
@@ -152,15 +154,6 @@ def native(rows: Sequence[Row], columns: Mapping[str, str]) -> bytes:
         out += _string(name) + _string(kind)
         out += _native_prefix(kind) + _native(kind, [row[name] for row in rows])
     return bytes(out)
-
-
-def varint(value: int) -> bytes:
-    """LEB128."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
 
 
 def _string(value: str) -> bytes:

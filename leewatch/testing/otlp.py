@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
 from leewatch.semconv import wire
-from leewatch.semconv.protobuf import EXTRA_FIELDS
+from leewatch.semconv.protobuf import EXTRA_FIELDS, varint
 
 _ids = itertools.count(1)
 DEFAULT_RESOURCE = {"service.name": "shop"}
@@ -145,15 +145,6 @@ def _canonical(request: Any) -> bytes:
 
 def _field(number: int, value: Any) -> bytes:
     if isinstance(value, int):
-        return _varint(number << 3) + _varint(value)
+        return varint(number << 3) + varint(value)
     data = value.encode()
-    return _varint(number << 3 | 2) + _varint(len(data)) + bytes(data)
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return varint(number << 3 | 2) + varint(len(data)) + bytes(data)

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from collector import metrics as m
 from collector.auth import Gate
-from collector.http import Pages, application
+from collector.http import application
 from collector.intake import Intake
 from collector.keyring import Keyring
 from collector.spool import Spool
@@ -28,6 +28,19 @@ class NoKeys:
         return True
 
 
+class NoPages:
+    """No operator asks here."""
+
+    def ready(self) -> tuple[bool, dict[str, object]]:
+        return True, {}
+
+    def accounting(self, project: str | None) -> dict[str, object]:
+        return {}
+
+    def metrics(self) -> str:
+        return ""
+
+
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Spool]:
     spool = Spool(tmp_path, "traces", 1 << 20)
@@ -37,7 +50,7 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 
 def client(spool: Spool, *origins: str) -> TestClient:
     intake = Intake(CollectorSection(), {"traces": spool}, m.Metrics())
-    return TestClient(application(intake, Gate(False, NoKeys()), Pages(), origins))
+    return TestClient(application(intake, Gate(False, NoKeys()), NoPages(), origins))
 
 
 @pytest.mark.parametrize(
