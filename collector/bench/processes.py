@@ -21,11 +21,23 @@ from leewatch.errors import LeewatchError
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 20.0
+COMMAND_SECONDS = 120.0
+LEEWATCH = str(Path(sys.executable).with_name("leewatch"))
+PROTOBUF = {"Content-Type": "application/x-protobuf"}
+ENDS = ("stored", "duplicate", "rejected", "dead_lettered", "spooled")
+"""What becomes of an item that was received."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class RoleNotReadyError(LeewatchError):
     """A role that was started for a measurement did not come up."""
+
+
+class AccountError(LeewatchError):
+    """A collector's account does not add up."""
+
+    def __init__(self, account: Mapping[str, Any]) -> None:
+        super().__init__(f"received is not the sum of {', '.join(ENDS)} in {dict(account)}")
 
 
 def free_ports(count: int) -> list[int]:
@@ -74,11 +86,10 @@ class Installation:
     def start(self, role: str, wait: bool = True) -> None:
         """Starts a role and returns once it answers. Raises RoleNotReadyError with the end of its log."""
         self.data.mkdir(parents=True, exist_ok=True)
-        outside = {name: value for name, value in os.environ.items() if not name.startswith(config.ENVIRONMENT_PREFIX)}
         with self.log(role).open("ab") as log:
             self._processes[role] = subprocess.Popen(
-                [str(Path(sys.executable).with_name("leewatch")), "run", role],
-                env={**outside, **self.environment, "LEEWATCH_DATA": str(self.data)},
+                [LEEWATCH, "run", role],
+                env={**self._outside(), **self.environment, "LEEWATCH_DATA": str(self.data)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -105,10 +116,37 @@ class Installation:
         return self.data / f"{role}.log"
 
     def accounting(self) -> dict[str, Any]:
-        """The collector's account."""
+        """The collector's account. Raises AccountError unless it adds up for every signal and project."""
         pages = reach.pages(self.settings.collector)
         answer = httpx.get(f"{pages.url}/accounting", timeout=30, trust_env=False, verify=pages.verify)
-        return dict(answer.json())
+        account = dict(answer.json())
+        for of_project in (account, *account["projects"].values()):
+            for of_signal in (of_project, of_project["logs"], of_project["metrics"]):
+                if of_signal["received"] != sum(of_signal[name] for name in ENDS):
+                    raise AccountError(account)
+        return account
+
+    def post(self, body: bytes, path: str = "/v1/traces", **headers: str) -> httpx.Response:
+        """Sends one request, OTLP in protobuf unless `Content_Type` says otherwise. headers: `_` stands for `-`."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return httpx.post(
+            self.http_url + path, content=body, headers={**PROTOBUF, **named}, timeout=60, trust_env=False
+        )
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs `leewatch ...` on this data directory."""
+        return subprocess.run(
+            [LEEWATCH, *arguments],
+            env={**self._outside(), **self.environment, "LEEWATCH_DATA": str(self.data), "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+
+    @staticmethod
+    def _outside() -> dict[str, str]:
+        return {name: value for name, value in os.environ.items() if not name.startswith(config.ENVIRONMENT_PREFIX)}
 
     def kill(self, role: str) -> None:
         """Ends a role by SIGKILL."""

@@ -10,9 +10,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import grpc
 import httpx
@@ -24,7 +23,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from collector.bench.load import requests
 from collector.bench.processes import Installation
 from leewatch.config import Settings
-from leewatch.storage.client import address, connect
+from leewatch.storage.client import connect
+from leewatch.testing.waiting import until
 
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
@@ -38,23 +38,6 @@ def load(spans: int, seed: int, pad: int = 0) -> bytes:
     return request.SerializeToString()
 
 
-def post(running: Installation, body: bytes) -> httpx.Response:
-    return httpx.post(f"{running.http_url}/v1/traces", content=body, headers=PROTOBUF, timeout=60, trust_env=False)
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.05)
-
-
-def account(running: Installation) -> dict[str, Any]:
-    answer = running.accounting()
-    assert answer["received"] == sum(answer[n] for n in ("stored", "duplicate", "rejected", "dead_lettered", "spooled"))
-    return answer
-
-
 def metric(running: Installation, name: str) -> float:
     text = httpx.get(f"{running.http_url}/metrics", trust_env=False).text
     return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
@@ -66,11 +49,6 @@ def stored_spans(settings: Settings) -> tuple[int, int]:
         return tuple(client.query("SELECT count(), uniqExact(TraceId, SpanId) FROM otel_traces").result_rows[0])
     finally:
         client.close()
-
-
-def dsn(settings: Settings) -> str:
-    where = address(settings)
-    return f"http://{where.user}:{where.password}@{where.host}:{where.port}/{where.database}"
 
 
 def mount(*arguments: str) -> bool:
@@ -97,7 +75,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("min_free_mb", [0, 4])
 def test_a_full_disk_refuses_with_a_hint_loses_nothing_and_recovers_by_itself(
-    small_disk: Path, database: Settings, min_free_mb: int
+    small_disk: Path, database: Settings, min_free_mb: int, dsn: str
 ) -> None:
     keys = {"STORAGE__DSN": "http://u:p@127.0.0.1:9/leewatch", "COLLECTOR__MIN_FREE_MB": min_free_mb}
     running = Installation(small_disk / "data", keys)
@@ -105,7 +83,7 @@ def test_a_full_disk_refuses_with_a_hint_loses_nothing_and_recovers_by_itself(
     try:
         running.start("collector")
         for number in range(40):
-            answer = post(running, load(2, number, pad=900_000))
+            answer = running.post(load(2, number, pad=900_000))
             if answer.status_code != 200:
                 break
             acked += 2
@@ -118,26 +96,28 @@ def test_a_full_disk_refuses_with_a_hint_loses_nothing_and_recovers_by_itself(
         details = Status.FromString(dict(caught.value.trailing_metadata())["grpc-status-details-bin"]).details
         assert details[0].Unpack(hint)
         assert 1 <= hint.retry_delay.seconds <= 3
-        assert account(running)["spooled"] == acked
+        assert running.accounting()["spooled"] == acked
         running.kill("collector")
-        running.environment["LEEWATCH_STORAGE__DSN"] = dsn(database)
+        running.environment["LEEWATCH_STORAGE__DSN"] = dsn
         running.start("collector")
-        until(lambda: account(running)["stored"] == acked)
+        until(lambda: running.accounting()["stored"] == acked)
         # What is stored makes room: its payloads are given up before anybody is refused.
-        until(lambda: post(running, load(2, 500, pad=1_800_000)).status_code == 200)
-        until(lambda: account(running)["stored"] == acked + 2)
+        until(lambda: running.post(load(2, 500, pad=1_800_000)).status_code == 200)
+        until(lambda: running.accounting()["stored"] == acked + 2)
         assert stored_spans(database) == (acked + 2, acked + 2)
     finally:
         running.close()
 
 
-def test_a_disk_that_becomes_read_only_refuses_until_it_is_writable_again(small_disk: Path, database: Settings) -> None:
-    running = Installation(small_disk / "data", {"STORAGE__DSN": dsn(database), "COLLECTOR__FLUSH_SECONDS": 0.05})
+def test_a_disk_that_becomes_read_only_refuses_until_it_is_writable_again(
+    small_disk: Path, database: Settings, dsn: str
+) -> None:
+    running = Installation(small_disk / "data", {"STORAGE__DSN": dsn, "COLLECTOR__FLUSH_SECONDS": 0.05})
     running.environment["LEEWATCH_COLLECTOR__MIN_FREE_MB"] = "0"
     try:
         running.start("collector")
-        assert post(running, load(3, 1)).status_code == 200
-        until(lambda: account(running)["stored"] == 3)
+        assert running.post(load(3, 1)).status_code == 200
+        until(lambda: running.accounting()["stored"] == 3)
         running.log("collector").rename(running.log("collector").with_name("before.log"))
         running.stop("collector")
         assert mount("-o", "remount,ro", str(small_disk))
@@ -154,18 +134,20 @@ def test_a_disk_that_becomes_read_only_refuses_until_it_is_writable_again(small_
         assert (ended.returncode, "cannot be written" in told, "Traceback" in told) == (2, True, False)
         assert mount("-o", "remount,rw", str(small_disk))
         running.start("collector")
-        assert post(running, load(3, 2)).status_code == 200
-        until(lambda: account(running)["stored"] == 6)
+        assert running.post(load(3, 2)).status_code == 200
+        until(lambda: running.accounting()["stored"] == 6)
     finally:
         running.close()
 
 
-def test_damage_in_the_middle_of_a_segment_costs_only_the_records_it_hit(database: Settings, tmp_path: Path) -> None:
+def test_damage_in_the_middle_of_a_segment_costs_only_the_records_it_hit(
+    database: Settings, tmp_path: Path, dsn: str
+) -> None:
     running = Installation(tmp_path / "data", {"STORAGE__DSN": "http://u:p@127.0.0.1:9/leewatch"})
     try:
         running.start("collector")
         for seed in range(5):
-            assert post(running, load(4, seed)).status_code == 200
+            assert running.post(load(4, seed)).status_code == 200
         running.kill("collector")
         (segment,) = (running.data / "spool" / "traces").glob("*.seg")
         data = bytearray(segment.read_bytes())
@@ -173,9 +155,9 @@ def test_damage_in_the_middle_of_a_segment_costs_only_the_records_it_hit(databas
         data[middle : middle + 20] = bytes(20)
         segment.write_bytes(data)
         (running.data / "spool" / "traces" / "checkpoint.json").write_bytes(b"\x00\x00")
-        running.environment["LEEWATCH_STORAGE__DSN"] = dsn(database)
+        running.environment["LEEWATCH_STORAGE__DSN"] = dsn
         running.start("collector")
-        until(lambda: account(running)["stored"] == 16)
+        until(lambda: running.accounting()["stored"] == 16)
         assert stored_spans(database) == (16, 16)
         assert metric(running, 'leewatch_collector_quarantine_bytes{signal="traces"}') > 1000
         assert "DAMAGED" in running.log("collector").read_text()
@@ -189,15 +171,15 @@ def test_while_the_store_stands_still_requests_are_acked_and_later_stored_once(t
     try:
         running.start("store")
         running.start("collector")
-        assert post(running, load(3, 1)).status_code == 200
-        until(lambda: account(running)["stored"] == 3)
+        assert running.post(load(3, 1)).status_code == 200
+        until(lambda: running.accounting()["stored"] == 3)
         running.send("store", signal.SIGSTOP)
         for seed in range(2, 12):
-            assert post(running, load(3, seed)).status_code == 200
+            assert running.post(load(3, seed)).status_code == 200
         time.sleep(3)
-        assert account(running)["spooled"] == 30
+        assert running.accounting()["spooled"] == 30
         running.send("store", signal.SIGCONT)
-        until(lambda: account(running)["stored"] == 33)
+        until(lambda: running.accounting()["stored"] == 33)
         assert stored_spans(running.settings) == (33, 33)
     finally:
         running.close()
@@ -210,7 +192,7 @@ def test_requests_in_flight_are_limited_and_so_is_memory(tmp_path: Path) -> None
     body = load(1, 1, pad=20 << 20)
 
     def over_http(seed: int) -> None:
-        answers[post(running, load(1, seed, pad=20 << 20)).status_code] += 1
+        answers[running.post(load(1, seed, pad=20 << 20)).status_code] += 1
 
     def over_grpc(_: int) -> None:
         with grpc.insecure_channel(running.grpc_target, options=[("grpc.max_send_message_length", -1)]) as channel:
@@ -232,7 +214,7 @@ def test_requests_in_flight_are_limited_and_so_is_memory(tmp_path: Path) -> None
         assert answers[503] > 0
         assert answers[200] > 0
         assert running.usage("collector").peak_rss_mb < 500
-        assert post(running, load(1, 50)).status_code == 200
+        assert running.post(load(1, 50)).status_code == 200
         assert metric(running, "leewatch_collector_inflight_bytes") == 0
     finally:
         running.close()

@@ -15,9 +15,8 @@ from google.rpc.status_pb2 import Status
 
 from collector.bench.load import requests
 from collector.bench.processes import Installation
-from leewatch.config import Settings
-from leewatch.storage.client import address, connect
 from leewatch.testing import otlp
+from leewatch.testing.waiting import until
 
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 TRACE, SPAN = "ab" * 16, "cd" * 8
@@ -28,22 +27,7 @@ def give(running: Installation, *items: dict[str, Any], **headers: str) -> httpx
     return httpx.post(f"{running.http_url}/v1/feedback", json=list(items), headers=named, trust_env=False, timeout=30)
 
 
-def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
-    client = connect(settings)
-    try:
-        return [tuple(row) for row in client.query(query).result_rows]
-    finally:
-        client.close()
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.05)
-
-
-def test_feedback_scores_its_span_and_the_later_wins(installation: Installation, database: Settings) -> None:
+def test_feedback_scores_its_span_and_the_later_wins(installation: Installation, rows: Callable[[str], Any]) -> None:
     span = otlp.traces([{"trace_id": TRACE, "span_id": SPAN, "attributes": {"gen_ai.operation.name": "chat"}}])
     headers = {"content-type": "application/x-protobuf"}
     url = f"{installation.http_url}/v1/traces"
@@ -63,14 +47,15 @@ def test_feedback_scores_its_span_and_the_later_wins(installation: Installation,
     assert give(installation, {**item, "score": 1, "user_id": "u2"}).status_code == 200
     assert give(installation, {"name": "x"}).status_code == 400
     until(lambda: installation.accounting()["logs"]["stored"] == 3)
-    assert rows(
-        database, "SELECT scorer, value, explanation, source, target, span_id FROM scores FINAL ORDER BY scorer"
-    ) == [("u1", 0.0, "wrong", "human", "span", SPAN), ("u2", 1.0, "", "human", "span", SPAN)]
+    assert rows("SELECT scorer, value, explanation, source, target, span_id FROM scores FINAL ORDER BY scorer") == [
+        ("u1", 0.0, "wrong", "human", "span", SPAN),
+        ("u2", 1.0, "", "human", "span", SPAN),
+    ]
 
 
-def test_the_same_idempotency_key_counts_once_and_feedback_survives_a_kill(tmp_path: Path, database: Settings) -> None:
-    where = address(database)
-    dsn = f"http://{where.user}:{where.password}@{where.host}:{where.port}/{where.database}"
+def test_the_same_idempotency_key_counts_once_and_feedback_survives_a_kill(
+    tmp_path: Path, dsn: str, rows: Callable[[str], Any]
+) -> None:
     running = Installation(tmp_path / "data", {"STORAGE__DSN": dsn, "COLLECTOR__FLUSH_SECONDS": 30})
     try:
         running.start("collector")
@@ -83,9 +68,7 @@ def test_the_same_idempotency_key_counts_once_and_feedback_survives_a_kill(tmp_p
         assert give(running, item, Idempotency_Key="k1").status_code == 200
         until(lambda: running.accounting()["logs"]["stored"] == 1)
         assert running.accounting()["logs"]["duplicate"] == 2
-        assert rows(database, "SELECT session_id, target, name, value FROM scores FINAL") == [
-            ("s", "session", "solved", 1.0)
-        ]
+        assert rows("SELECT session_id, target, name, value FROM scores FINAL") == [("s", "session", "solved", 1.0)]
     finally:
         running.close()
 

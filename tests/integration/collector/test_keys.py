@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +20,15 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from collector.bench.load import requests
 from collector.bench.processes import Installation
 from leewatch.config import Settings
-from leewatch.storage.client import address, connect
+from leewatch.storage.client import connect
+from leewatch.testing.waiting import until
 
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
 @pytest.fixture
-def guarded(database: Settings, tmp_path: Path) -> Iterator[Installation]:
+def guarded(dsn: str, tmp_path: Path) -> Iterator[Installation]:
     """A running collector that requires keys, on the session's store."""
-    where = address(database)
-    dsn = f"http://{where.user}:{where.password}@{where.host}:{where.port}/{where.database}"
     keys = {"STORAGE__DSN": dsn, "COLLECTOR__FLUSH_SECONDS": 0.05, "COLLECTOR__REQUIRE_API_KEY": "true"}
     running = Installation(tmp_path / "data", keys)
     running.start("collector")
@@ -40,33 +36,15 @@ def guarded(database: Settings, tmp_path: Path) -> Iterator[Installation]:
     running.close()
 
 
-def leewatch(running: Installation, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("leewatch")), *arguments],
-        env={**os.environ, **running.environment, "LEEWATCH_DATA": str(running.data)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
 def created(running: Installation, name: str) -> str:
-    done = leewatch(running, "projects", "create", name)
+    done = running.command("projects", "create", name)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
 def post(running: Installation, headers: dict[str, str], seed: int = 1, kind: str = "x-protobuf") -> httpx.Response:
     body = next(iter(requests(1, 1, seed, time.time_ns()))) if kind == "x-protobuf" else b'{"resourceSpans":[]}'
-    headers = {"content-type": f"application/{kind}", **headers}
-    return httpx.post(f"{running.http_url}/v1/traces", content=body, headers=headers, trust_env=False, timeout=30)
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.05)
+    return running.post(body, Content_Type=f"application/{kind}", **headers)
 
 
 def spans_by_project(settings: Settings) -> dict[str, int]:
@@ -111,24 +89,24 @@ def test_curl_is_told_in_its_own_content_type_what_is_wrong(guarded: Installatio
 
 def test_keys_are_rotated_revoked_and_deleted_with_their_project(guarded: Installation) -> None:
     first = created(guarded, "shop")
-    assert "exists" in leewatch(guarded, "projects", "create", "shop").stderr
-    second = leewatch(guarded, "projects", "rotate", "shop").stdout.strip()
+    assert "exists" in guarded.command("projects", "create", "shop").stderr
+    second = guarded.command("projects", "rotate", "shop").stdout.strip()
     assert (
         post(guarded, {"x-api-key": first}, 1).status_code == post(guarded, {"x-api-key": second}, 2).status_code == 200
     )
-    (listed,) = json.loads(leewatch(guarded, "projects", "list", "--json").stdout)
+    (listed,) = json.loads(guarded.command("projects", "list", "--json").stdout)
     assert [key["id"] for key in listed["keys"]] == [first.split("_")[1], second.split("_")[1]]
     assert (listed["keys"][0]["ends"] > time.time() + 23 * 3600, listed["keys"][1]["ends"]) == (True, 0)
-    assert leewatch(guarded, "projects", "revoke", first.split("_")[1]).returncode == 0
+    assert guarded.command("projects", "revoke", first.split("_")[1]).returncode == 0
     until(lambda: post(guarded, {"x-api-key": first}, 3).status_code == 401, 15)
     assert post(guarded, {"x-api-key": second}, 4).status_code == 200
-    third = leewatch(guarded, "projects", "rotate", "shop", "--overlap-hours", "0").stdout.strip()
+    third = guarded.command("projects", "rotate", "shop", "--overlap-hours", "0").stdout.strip()
     until(lambda: post(guarded, {"x-api-key": second}, 5).status_code == 401, 15)
     assert post(guarded, {"x-api-key": third}, 6).status_code == 200
-    assert leewatch(guarded, "projects", "delete", "shop").returncode == 0
+    assert guarded.command("projects", "delete", "shop").returncode == 0
     until(lambda: post(guarded, {"x-api-key": third}, 7).status_code == 401, 15)
     for arguments in (("rotate", "shop"), ("revoke", "0"), ("delete", "nobody"), ("create", "a/b")):
-        assert leewatch(guarded, "projects", *arguments).returncode == 2
+        assert guarded.command("projects", *arguments).returncode == 2
 
 
 def test_a_restart_while_the_store_is_away_knows_the_keys_and_refuses_none_for_good(tmp_path: Path) -> None:
@@ -173,9 +151,9 @@ def test_no_secret_shows_anywhere(guarded: Installation, database: Settings) -> 
     key = created(guarded, "shop")
     wrong = key[:-6] + "facade"
     told = [post(guarded, {"x-api-key": sent}, index).text for index, sent in enumerate((key, wrong, f"{key}x"))]
-    told += [leewatch(guarded, "projects", *arguments).stdout for arguments in (("list",), ("list", "--json"))]
+    told += [guarded.command("projects", *arguments).stdout for arguments in (("list",), ("list", "--json"))]
     for arguments in (("create", "shop"), ("revoke", wrong), ("revoke", key), ("config", "show")):
-        done = leewatch(guarded, "projects", *arguments)
+        done = guarded.command("projects", *arguments)
         told += [done.stdout, done.stderr]
     told += [
         httpx.get(f"{guarded.http_url}/{page}", trust_env=False).text for page in ("metrics", "accounting", "readyz")

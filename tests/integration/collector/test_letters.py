@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -20,21 +14,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from collector.bench.load import requests
 from collector.bench.processes import Installation
 from leewatch.config import Settings
-from leewatch.storage.client import connect
+from leewatch.testing.waiting import until
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 
 
 def command(running: Installation, *arguments: str, code: int = 0) -> str:
-    outside = {name: value for name, value in os.environ.items() if not name.startswith("LEEWATCH_")}
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("leewatch")), "dead-letters", *arguments],
-        env={**outside, **running.environment, "LEEWATCH_DATA": str(running.data), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = running.command("dead-letters", *arguments)
     assert done.returncode == code, done.stderr
     return done.stdout + (done.stderr if code else "")
 
@@ -52,55 +38,24 @@ def request(names: list[str], seed: int) -> bytes:
     return parsed.SerializeToString()
 
 
-def post(running: Installation, body: bytes, path: str = "/v1/traces") -> None:
-    answer = httpx.post(running.http_url + path, content=body, headers=PROTOBUF, timeout=30, trust_env=False)
-    assert answer.status_code == 200
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.05)
-
-
-def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
-    client = connect(settings)
-    try:
-        return [tuple(row) for row in client.query(query).result_rows]
-    finally:
-        client.close()
-
-
-@contextmanager
-def refusing(settings: Settings, table: str, check: str) -> Iterator[None]:
-    client = connect(settings)
-    client.command(f"ALTER TABLE {table} ADD CONSTRAINT odd CHECK {check}")
-    try:
-        yield
-    finally:
-        client.command(f"ALTER TABLE {table} DROP CONSTRAINT odd")
-        client.close()
-
-
 @pytest.fixture
-def refused(installation: Installation, database: Settings) -> Installation:
+def refused(installation: Installation, database: Settings, constraint: Callable[..., Any]) -> Installation:
     """Two spans and a log record refused, two spans stored; the database takes everything again."""
     logs = ExportLogsServiceRequest()
     logs.resource_logs.add().scope_logs.add().log_records.add(time_unix_nano=time.time_ns(), event_name="bad")
     with (
-        refusing(database, "otel_traces", "NOT startsWith(SpanName, 'bad')"),
-        refusing(database, "otel_logs", "EventName != 'bad'"),
+        constraint("otel_traces", "NOT startsWith(SpanName, 'bad')"),
+        constraint("otel_logs", "EventName != 'bad'"),
     ):
-        post(installation, request(["bad 1", "good", "bad 2", "fine"], seed=1))
-        post(installation, logs.SerializeToString(), "/v1/logs")
+        assert installation.post(request(["bad 1", "good", "bad 2", "fine"], seed=1)).status_code == 200
+        assert installation.post(logs.SerializeToString(), "/v1/logs").status_code == 200
         until(lambda: installation.accounting()["dead_lettered"] == 2)
         until(lambda: installation.accounting()["logs"]["dead_lettered"] == 1)
     return installation
 
 
 def test_replayed_letters_are_stored_exactly_once_and_the_account_stays(
-    refused: Installation, database: Settings
+    refused: Installation, rows: Callable[[str], Any]
 ) -> None:
     before = refused.accounting()
     letters = listed(refused)
@@ -123,16 +78,16 @@ def test_replayed_letters_are_stored_exactly_once_and_the_account_stays(
     assert {one["action"] for one in listed(refused, "--all")} == {"replayed"}
     for table in ("otel_traces", "llm_spans"):
         ids = "TraceId, SpanId" if table == "otel_traces" else "trace_id, span_id"
-        assert rows(database, f"SELECT count(), uniqExact({ids}) FROM {table}") == [(4, 4)]
-    assert rows(database, "SELECT count() FROM otel_logs") == [(1,)]
-    assert rows(database, "SELECT sum(spans) FROM batches WHERE signal = 'traces'") == [(4,)]
+        assert rows(f"SELECT count(), uniqExact({ids}) FROM {table}") == [(4, 4)]
+    assert rows("SELECT count() FROM otel_logs") == [(1,)]
+    assert rows("SELECT sum(spans) FROM batches WHERE signal = 'traces'") == [(4,)]
     assert refused.accounting() == before
 
 
 def test_a_letter_that_is_refused_again_stays_and_dropped_ones_are_gone(
-    refused: Installation, database: Settings
+    refused: Installation, rows: Callable[[str], Any], constraint: Callable[..., Any]
 ) -> None:
-    with refusing(database, "otel_traces", "SpanName != 'bad 1'"):
+    with constraint("otel_traces", "SpanName != 'bad 1'"):
         told = json.loads(
             command(refused, "replay", "--all", "--signal", "traces", "--json", code=1).partition("\n}")[0] + "}"
         )
@@ -140,24 +95,29 @@ def test_a_letter_that_is_refused_again_stays_and_dropped_ones_are_gone(
     assert [one["signal"] for one in listed(refused, "--kind", "refused", "--signal", "traces")] == ["traces"]
     assert "3 dropped" in command(refused, "drop", "--all", "--yes")
     assert listed(refused, "--all") == []
-    assert rows(database, "SELECT count() FROM dead_letters") == [(0,)]
+    assert rows("SELECT count() FROM dead_letters") == [(0,)]
 
 
-def test_a_span_that_came_again_by_itself_is_not_stored_twice(refused: Installation, database: Settings) -> None:
-    post(refused, request(["bad 1", "good", "bad 2", "fine"], seed=1)[: -0 or None] + b"\xf8\x07\x01")
+def test_a_span_that_came_again_by_itself_is_not_stored_twice(refused: Installation) -> None:
+    assert (
+        refused.post(request(["bad 1", "good", "bad 2", "fine"], seed=1)[: -0 or None] + b"\xf8\x07\x01").status_code
+        == 200
+    )
     until(lambda: refused.accounting()["spooled"] == 0)
     told = json.loads(command(refused, "replay", "--all", "--signal", "traces", "--json"))
     assert told == {"replayed": 0, "already_stored": 2, "failed": []}
 
 
-def test_what_could_not_be_derived_is_derived_later(installation: Installation, database: Settings) -> None:
-    with refusing(database, "llm_spans", "name != 'odd one'"):
-        post(installation, request(["odd one", "good"], seed=3))
+def test_what_could_not_be_derived_is_derived_later(
+    installation: Installation, rows: Callable[[str], Any], constraint: Callable[..., Any]
+) -> None:
+    with constraint("llm_spans", "name != 'odd one'"):
+        assert installation.post(request(["odd one", "good"], seed=3)).status_code == 200
         until(lambda: installation.accounting()["stored"] == 2)
-        assert rows(database, "SELECT count() FROM llm_spans") == [(1,)]
+        assert rows("SELECT count() FROM llm_spans") == [(1,)]
     assert [one["derived"] for one in listed(installation, "--kind", "derivation")] == ["llm_spans"]
     assert json.loads(command(installation, "replay", "--all", "--json"))["replayed"] == 1
-    assert rows(database, "SELECT count(), uniqExact(trace_id, span_id) FROM llm_spans") == [(2, 2)]
+    assert rows("SELECT count(), uniqExact(trace_id, span_id) FROM llm_spans") == [(2, 2)]
 
 
 def test_unknown_names_and_options_are_clear_errors(installation: Installation) -> None:

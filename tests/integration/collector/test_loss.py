@@ -6,8 +6,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from collector.bench.load import requests
 from collector.bench.processes import Installation
 from leewatch.config import Settings
-from leewatch.storage.client import address, connect
+from leewatch.storage.client import address
+from leewatch.testing.waiting import until
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 
@@ -33,73 +33,35 @@ def load(spans: int, seed: int, poison: int | None = None, name: str = "(") -> b
     return request.SerializeToString()
 
 
-def post(running: Installation, body: bytes) -> None:
-    answer = httpx.post(f"{running.http_url}/v1/traces", content=body, headers=PROTOBUF, timeout=30, trust_env=False)
-    assert answer.status_code == 200
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.05)
-
-
-def account(running: Installation) -> dict[str, Any]:
-    answer = running.accounting()
-    parts = ("stored", "duplicate", "rejected", "dead_lettered", "spooled")
-    assert answer["received"] == sum(answer[name] for name in parts), answer
-    return answer
-
-
-def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
-    client = connect(settings)
-    try:
-        return [tuple(row) for row in client.query(query).result_rows]
-    finally:
-        client.close()
-
-
-@contextmanager
-def constraint(settings: Settings, table: str, check: str) -> Iterator[None]:
-    client = connect(settings)
-    client.command(f"ALTER TABLE {table} ADD CONSTRAINT odd CHECK {check}")
-    try:
-        yield
-    finally:
-        client.command(f"ALTER TABLE {table} DROP CONSTRAINT odd")
-        client.close()
-
-
 def test_an_unknown_error_holds_up_no_other_segment_and_costs_only_the_culprit(
-    installation: Installation, database: Settings
+    installation: Installation, rows: Callable[[str], Any], constraint: Callable[..., Any]
 ) -> None:
     # 427, CANNOT_COMPILE_REGEXP, is in neither list of codes.
-    with constraint(database, "otel_traces", "match('x', SpanName) < 2"):
-        post(installation, load(8, 1, poison=3))
+    with constraint("otel_traces", "match('x', SpanName) < 2"):
+        assert installation.post(load(8, 1, poison=3)).status_code == 200
         until(lambda: "set aside" in installation.log("collector").read_text())
-        post(installation, load(5, 2))
-        until(lambda: account(installation)["stored"] == 5)
-        assert account(installation)["spooled"] == 8
-        until(lambda: account(installation)["spooled"] == 0)
-    assert account(installation) == {**account(installation), "stored": 12, "dead_lettered": 1}
+        assert installation.post(load(5, 2)).status_code == 200
+        until(lambda: installation.accounting()["stored"] == 5)
+        assert installation.accounting()["spooled"] == 8
+        until(lambda: installation.accounting()["spooled"] == 0)
+    assert installation.accounting() == {**installation.accounting(), "stored": 12, "dead_lettered": 1}
     for table in ("otel_traces", "llm_spans"):
-        assert rows(database, f"SELECT count() FROM {table}") == [(12,)]
-    ((reason,),) = rows(database, "SELECT reason FROM dead_letters")
+        assert rows(f"SELECT count() FROM {table}") == [(12,)]
+    ((reason,),) = rows("SELECT reason FROM dead_letters")
     assert reason.startswith("Code: 427")
 
 
 def test_a_span_that_cannot_be_derived_is_stored_raw_and_reported_and_costs_no_other_span(
-    installation: Installation, database: Settings
+    installation: Installation, rows: Callable[[str], Any], constraint: Callable[..., Any]
 ) -> None:
-    with constraint(database, "llm_spans", "name != '('"):
-        post(installation, load(9, 1, poison=4))
-        until(lambda: account(installation)["stored"] == 9)
-        assert rows(database, "SELECT count() FROM otel_traces") == [(9,)]
-        assert rows(database, "SELECT count(), countIf(name = '(') FROM llm_spans") == [(8, 0)]
-        assert rows(database, "SELECT count() FROM llm_content FINAL") == [(9,)]
-    assert account(installation)["dead_lettered"] == 0
-    letters = rows(database, "SELECT kind, derived, project, spans FROM dead_letters")
+    with constraint("llm_spans", "name != '('"):
+        assert installation.post(load(9, 1, poison=4)).status_code == 200
+        until(lambda: installation.accounting()["stored"] == 9)
+        assert rows("SELECT count() FROM otel_traces") == [(9,)]
+        assert rows("SELECT count(), countIf(name = '(') FROM llm_spans") == [(8, 0)]
+        assert rows("SELECT count() FROM llm_content FINAL") == [(9,)]
+    assert installation.accounting()["dead_lettered"] == 0
+    letters = rows("SELECT kind, derived, project, spans FROM dead_letters")
     assert letters == [("derivation", "llm_spans", "default", 1)]
     text = httpx.get(f"{installation.http_url}/metrics", trust_env=False).text
     assert 'leewatch_collector_underived_items_total{signal="traces",table="llm_spans"} 1' in text
@@ -142,7 +104,7 @@ class Brittle(threading.Thread):
 
 @pytest.mark.slow
 def test_a_span_that_breaks_every_connection_is_found_and_given_up_once_others_go_in(
-    database: Settings, tmp_path: Path
+    database: Settings, tmp_path: Path, rows: Callable[[str], Any]
 ) -> None:
     where = address(database)
     proxy = Brittle(where.host, where.port, b"deadly name")
@@ -151,13 +113,13 @@ def test_a_span_that_breaks_every_connection_is_found_and_given_up_once_others_g
     running = Installation(tmp_path / "data", {"STORAGE__DSN": dsn, "COLLECTOR__FLUSH_SECONDS": 0.05})
     try:
         running.start("collector")
-        post(running, load(1, 7, poison=0, name="deadly name"))
+        assert running.post(load(1, 7, poison=0, name="deadly name")).status_code == 200
         until(lambda: "set aside" in running.log("collector").read_text())
-        post(running, load(6, 8))
-        until(lambda: account(running)["stored"] == 6)
-        until(lambda: account(running)["dead_lettered"] == 1)
-        assert account(running)["spooled"] == 0
+        assert running.post(load(6, 8)).status_code == 200
+        until(lambda: running.accounting()["stored"] == 6)
+        until(lambda: running.accounting()["dead_lettered"] == 1)
+        assert running.accounting()["spooled"] == 0
     finally:
         running.close()
         proxy.close()
-    assert rows(database, "SELECT count(), uniqExact(TraceId, SpanId) FROM otel_traces") == [(6, 6)]
+    assert rows("SELECT count(), uniqExact(TraceId, SpanId) FROM otel_traces") == [(6, 6)]

@@ -19,40 +19,16 @@ from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from opentelemetry.sdk.resources import Resource
 
 from collector.bench.processes import Installation
-from leewatch.config import Settings
 from leewatch.semconv.metrics import KINDS
-from leewatch.storage.client import connect
 from leewatch.testing import otlp
+from leewatch.testing.waiting import until
 
 EXPORT = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 DAY_NS = 86_400 * 10**9
 
 
-def account(running: Installation) -> dict[str, int]:
-    answer: dict[str, int] = running.accounting()["metrics"]
-    parts = ("stored", "duplicate", "rejected", "dead_lettered", "spooled")
-    assert answer["received"] == sum(answer[name] for name in parts)
-    return answer
-
-
-def until(condition: Callable[[], bool], seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.05)
-
-
-def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
-    client = connect(settings)
-    try:
-        return [tuple(row) for row in client.query(query).result_rows]
-    finally:
-        client.close()
-
-
 def post(running: Installation, body: bytes, content_type: str = "application/x-protobuf") -> httpx.Response:
-    headers = {"Content-Type": content_type}
-    return httpx.post(f"{running.http_url}/v1/metrics", content=body, headers=headers, timeout=30, trust_env=False)
+    return running.post(body, "/v1/metrics", Content_Type=content_type)
 
 
 def gauge(*values: float, **point: Any) -> bytes:
@@ -84,7 +60,7 @@ def otlp_observation(value: float) -> Any:
 
 
 def test_stock_exporters_of_both_transports_and_temporalities_store_every_kind(
-    installation: Installation, database: Settings
+    installation: Installation, rows: Callable[[str], Any]
 ) -> None:
     record(HttpExporter(endpoint=f"{installation.http_url}/v1/metrics"))
     delta = dict.fromkeys((Counter, Histogram, ObservableGauge), AggregationTemporality.DELTA)
@@ -98,13 +74,17 @@ def test_stock_exporters_of_both_transports_and_temporalities_store_every_kind(
         )
     )
     # 4 instruments, collected twice and once more at shutdown, where delta has nothing new but the gauge and the queue
-    until(lambda: account(installation)["spooled"] == 0 and account(installation)["stored"] >= 20)
-    told = account(installation)
-    in_tables = sum(rows(database, f"SELECT count() FROM otel_metrics_{kind}")[0][0] for kind in KINDS)
+    until(
+        lambda: (
+            installation.accounting()["metrics"]["spooled"] == 0
+            and installation.accounting()["metrics"]["stored"] >= 20
+        )
+    )
+    told = installation.accounting()["metrics"]
+    in_tables = sum(rows(f"SELECT count() FROM otel_metrics_{kind}")[0][0] for kind in KINDS)
     assert told["stored"] == in_tables == told["received"]
-    assert rows(database, "SELECT sum(spans) FROM batches WHERE signal = 'metrics'") == [(in_tables,)]
+    assert rows("SELECT sum(spans) FROM batches WHERE signal = 'metrics'") == [(in_tables,)]
     sums = rows(
-        database,
         "SELECT DISTINCT MetricName, AggregationTemporality, IsMonotonic, Value FROM otel_metrics_sum ORDER BY ALL",
     )
     assert sums == [
@@ -114,21 +94,20 @@ def test_stock_exporters_of_both_transports_and_temporalities_store_every_kind(
         ("queue", 2, False, -2.0),
         ("queue", 2, False, -1.0),
     ]
-    assert rows(
-        database, "SELECT DISTINCT ServiceName, Value, Attributes['room'], MetricUnit FROM otel_metrics_gauge"
-    ) == [("api", 21.5, "a", "Cel")]
-    explicit = rows(
-        database, "SELECT max(Count), max(Sum), max(arraySum(BucketCounts)), any(Max) FROM otel_metrics_histogram"
-    )
+    assert rows("SELECT DISTINCT ServiceName, Value, Attributes['room'], MetricUnit FROM otel_metrics_gauge") == [
+        ("api", 21.5, "a", "Cel")
+    ]
+    explicit = rows("SELECT max(Count), max(Sum), max(arraySum(BucketCounts)), any(Max) FROM otel_metrics_histogram")
     assert explicit == [(6, pytest.approx(7.2), 6, 3.0)]
     exponential_rows = rows(
-        database,
         "SELECT DISTINCT AggregationTemporality, Count, arraySum(PositiveBucketCounts) FROM otel_metrics_exponential_histogram",
     )
     assert exponential_rows == [(1, 3, 3)]
 
 
-def test_json_and_repeated_requests_are_counted_in_data_points(installation: Installation, database: Settings) -> None:
+def test_json_and_repeated_requests_are_counted_in_data_points(
+    installation: Installation, rows: Callable[[str], Any]
+) -> None:
     point = {
         "asInt": "7",
         "timeUnixNano": str(time.time_ns()),
@@ -141,12 +120,14 @@ def test_json_and_repeated_requests_are_counted_in_data_points(installation: Ins
     body = gauge(1, 2, 3)
     for _ in range(2):
         assert post(installation, body).status_code == 200
-    until(lambda: account(installation)["stored"] == 4)
-    assert account(installation)["duplicate"] == 3
-    assert rows(database, "SELECT Value, IsMonotonic, Attributes FROM otel_metrics_sum") == [(7.0, True, {"k": "1"})]
+    until(lambda: installation.accounting()["metrics"]["stored"] == 4)
+    assert installation.accounting()["metrics"]["duplicate"] == 3
+    assert rows("SELECT Value, IsMonotonic, Attributes FROM otel_metrics_sum") == [(7.0, True, {"k": "1"})]
 
 
-def test_data_points_that_make_no_sense_are_refused_alone(installation: Installation, database: Settings) -> None:
+def test_data_points_that_make_no_sense_are_refused_alone(
+    installation: Installation, rows: Callable[[str], Any]
+) -> None:
     points = [{"count": 2, "bucket_counts": [1, 1], "explicit_bounds": [1.0]}, {"count": 2, "bucket_counts": [2, 0, 0]}]
     request = otlp.metrics([{"name": "h", "kind": "histogram", "points": points}]).SerializeToString()
     answer = ExportMetricsServiceResponse.FromString(post(installation, request).content)
@@ -159,39 +140,34 @@ def test_data_points_that_make_no_sense_are_refused_alone(installation: Installa
             channel.unary_unary(EXPORT)(b"\xff\xfe", timeout=30)
         assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert post(installation, b"\xff\xfe").status_code == 400
-    until(lambda: account(installation)["stored"] == 1)
-    assert rows(database, "SELECT count() FROM otel_metrics_histogram") == [(1,)]
+    until(lambda: installation.accounting()["metrics"]["stored"] == 1)
+    assert rows("SELECT count() FROM otel_metrics_histogram") == [(1,)]
 
 
-def test_history_of_many_months_is_stored_whole(installation: Installation, database: Settings) -> None:
+def test_history_of_many_months_is_stored_whole(installation: Installation, rows: Callable[[str], Any]) -> None:
     now = time.time_ns()
     points = [{"as_int": index, "time_unix_nano": now - index * 3 * DAY_NS} for index in range(100)]
     request = otlp.metrics([{"name": "g", "kind": "gauge", "points": points}])
     assert post(installation, gauge(1.5)).status_code == 200
     assert post(installation, request.SerializeToString()).status_code == 200
-    until(lambda: account(installation)["stored"] == 101)
-    assert rows(database, "SELECT count(), uniqExact(toDate(TimeUnix)) FROM otel_metrics_gauge") == [(101, 100)]
+    until(lambda: installation.accounting()["metrics"]["stored"] == 101)
+    assert rows("SELECT count(), uniqExact(toDate(TimeUnix)) FROM otel_metrics_gauge") == [(101, 100)]
     identities = "SELECT count() = uniqExact(Batch, Position) FROM otel_metrics_gauge"
-    assert rows(database, identities) == [(1,)]
+    assert rows(identities) == [(1,)]
 
 
 def test_a_data_point_that_the_database_refuses_goes_to_dead_letters_alone(
-    installation: Installation, database: Settings
+    installation: Installation, constraint: Callable[..., Any], rows: Callable[[str], Any]
 ) -> None:
-    client = connect(database)
-    client.command("ALTER TABLE otel_metrics_gauge ADD CONSTRAINT no_poison CHECK Value != 13")
-    try:
+    with constraint("otel_metrics_gauge", "Value != 13"):
         summed = otlp.metrics([{"name": "s", "kind": "sum", "points": [{"as_int": 13}]}]).SerializeToString()
         assert post(installation, gauge(*range(10, 16)) + summed).status_code == 200
-        until(lambda: account(installation)["stored"] == 6)
-    finally:
-        client.command("ALTER TABLE otel_metrics_gauge DROP CONSTRAINT no_poison")
-        client.close()
-    assert account(installation)["dead_lettered"] == 1
-    assert rows(database, "SELECT groupArray(Value) FROM (SELECT Value FROM otel_metrics_gauge ORDER BY Position)") == [
+        until(lambda: installation.accounting()["metrics"]["stored"] == 6)
+    assert installation.accounting()["metrics"]["dead_lettered"] == 1
+    assert rows("SELECT groupArray(Value) FROM (SELECT Value FROM otel_metrics_gauge ORDER BY Position)") == [
         ([10.0, 11.0, 12.0, 14.0, 15.0],)
     ]
-    assert rows(database, "SELECT Value, Position FROM otel_metrics_sum") == [(13.0, 6)]
-    ((signal, count, reason),) = rows(database, "SELECT signal, spans, reason FROM dead_letters")
+    assert rows("SELECT Value, Position FROM otel_metrics_sum") == [(13.0, 6)]
+    ((signal, count, reason),) = rows("SELECT signal, spans, reason FROM dead_letters")
     assert (signal, count) == ("metrics", 1)
-    assert "no_poison" in reason
+    assert "odd" in reason

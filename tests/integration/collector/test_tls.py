@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import ssl
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +25,7 @@ from collector import tls
 from collector.bench.processes import Installation, free_ports
 from leewatch.config import TlsSection
 from leewatch.errors import ConfigError
+from leewatch.testing.waiting import until
 
 
 @dataclass(frozen=True)
@@ -142,25 +139,15 @@ def test_stock_exporters_over_tls(tmp_path: Path, authority: Pair) -> None:
         assert over_grpc(running, stranger) is SpanExportResult.FAILURE
         with pytest.raises(httpx.TransportError):
             httpx.get(f"http://127.0.0.1:{running.settings.collector.http_port}/healthz", trust_env=False)
-        done = leewatch(running, "status", "--json")
+        done = running.command("status", "--json")
         assert json.loads(done.stdout)["ingest"]["received"] == 2
         del running.environment["LEEWATCH_COLLECTOR__HEALTH_PORT"]  # by TLS, trusting its certificate
-        assert json.loads(leewatch(running, "status", "--json").stdout)["ingest"]["received"] == 2
+        assert json.loads(running.command("status", "--json").stdout)["ingest"]["received"] == 2
         rows = tmp_path / "rows.jsonl"
         rows.write_text('{"prompt": "a", "response": "b"}\n')
-        assert "1 rows sent to https://" in leewatch(running, "replay", str(rows)).stdout
+        assert "1 rows sent to https://" in running.command("replay", str(rows)).stdout
     finally:
         running.close()
-
-
-def leewatch(running: Installation, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("leewatch")), *arguments],
-        env={**os.environ, **running.environment, "LEEWATCH_DATA": str(running.data)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
 
 
 def test_stock_exporters_over_mtls_need_a_certificate_of_the_authority(
@@ -192,13 +179,6 @@ def test_a_renewed_certificate_is_shown_without_a_restart(tmp_path: Path, author
         assert over_grpc(running, authority) is SpanExportResult.SUCCESS
     finally:
         running.close()
-
-
-def until(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.2)
 
 
 def test_files_that_cannot_be_used_are_named_and_nothing_listens(tmp_path: Path, authority: Pair) -> None:
