@@ -2,6 +2,7 @@
 
     otlp_traces -> ... -> otel_traces_intake -> otel_traces
     otlp_logs   -> ... -> otel_logs_intake   -> otel_logs
+    otlp_metrics -> ... -> otel_metrics_gauge_intake -> otel_metrics_gauge, and so for every kind
 
 The intake tables store nothing and have the columns of the raw tables, so another collector can write to them too.
 """
@@ -10,7 +11,7 @@ The intake tables store nothing and have the columns of the raw tables, so anoth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from leewatch.redaction.expressions import KEY, redacted
@@ -69,6 +70,51 @@ LOGS = Raw(
 )  # fmt: skip
 
 
+_EXEMPLARS = (
+    ("Exemplars.FilteredAttributes", f"Array({_MAP})"), ("Exemplars.TimeUnix", "Array(DateTime64(9))"), ("Exemplars.Value", "Array(Float64)"),
+    ("Exemplars.SpanId", "Array(String)"), ("Exemplars.TraceId", "Array(String)"),
+)  # fmt: skip
+_VALUE = (("Value", "Float64"), ("Flags", "UInt32"), *_EXEMPLARS)
+_TEMPORALITY = ("AggregationTemporality", "Int32")
+_DISTRIBUTION = (
+    ("Count", "UInt64"), ("Sum", "Float64"), ("Min", "Float64"), ("Max", "Float64"), ("HasSum", "Bool DEFAULT true"),
+    ("HasMinMax", "Bool DEFAULT Min != 0 OR Max != 0"), ("Flags", "UInt32"), _TEMPORALITY, *_EXEMPLARS,
+)  # fmt: skip
+_BUCKETS = ("BucketCounts", "Array(UInt64)")
+_OF_KIND: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "gauge": _VALUE,
+    "sum": (*_VALUE, _TEMPORALITY, ("IsMonotonic", "Bool")),
+    "histogram": (*_DISTRIBUTION, _BUCKETS, ("ExplicitBounds", "Array(Float64)")),
+    "exponential_histogram": (
+        *_DISTRIBUTION, ("Scale", "Int32"), ("ZeroCount", "UInt64"), ("ZeroThreshold", "Float64"), ("PositiveOffset", "Int32"),
+        ("PositiveBucketCounts", "Array(UInt64)"), ("NegativeOffset", "Int32"), ("NegativeBucketCounts", "Array(UInt64)"),
+    ),
+    "summary": (
+        ("Count", "UInt64"), ("Sum", "Float64"), ("ValueAtQuantiles.Quantile", "Array(Float64)"),
+        ("ValueAtQuantiles.Value", "Array(Float64)"), ("Flags", "UInt32"),
+    ),
+}  # fmt: skip
+
+
+def metrics(kind: str) -> Raw:
+    """The raw table of one kind of data points: gauge, sum, histogram, exponential_histogram or summary."""
+    own = _OF_KIND[kind]
+    described = (
+        ("ResourceAttributes", _MAP), ("ResourceSchemaUrl", "String"), ("ScopeName", "String"), ("ScopeVersion", "String"),
+        ("ScopeAttributes", _MAP), ("ScopeDroppedAttrCount", "UInt32"), ("ScopeSchemaUrl", "String"), ("ServiceName", _LOW),
+        ("MetricName", _LOW), ("MetricDescription", "String"), ("MetricUnit", "String"), ("Attributes", _MAP),
+        ("StartTimeUnix", "DateTime64(9)"), ("TimeUnix", "DateTime64(9)"),
+    )  # fmt: skip
+    lists = tuple(name for name, _ in own if name == "Exemplars.FilteredAttributes")
+    return Raw(
+        f"otel_metrics_{kind}",
+        (*described, *own, *_OURS, ("Position", "UInt32")),
+        maps=("Attributes", "ResourceAttributes", "ScopeAttributes"),
+        lists=lists,
+        texts=(),
+    )
+
+
 def columns(raw: Raw) -> str:
     """Columns of the intake table; the last holds the key of tokens."""
     return ", ".join(f"`{name}` {type_}" for name, type_ in (*raw.columns, (KEY, "String DEFAULT ''")))
@@ -89,8 +135,8 @@ def _gathered(raw: Raw) -> str:
     """SQL: all texts of a row in one array, so that the patterns stand in the view once."""
     maps = [f"mapValues({name})" for name in raw.maps]
     lists = [f"arrayFlatten(arrayMap(m -> mapValues(m), `{name}`))" for name in raw.lists]
-    texts = ", ".join(f"toString({name})" for name in raw.texts)
-    return f"arrayConcat({', '.join([*maps, *lists, f'[{texts}]'])})"
+    texts = [f"[{', '.join(f'toString({name})' for name in raw.texts)}]"] if raw.texts else []
+    return f"arrayConcat({', '.join([*maps, *lists, *texts])})"
 
 
 def _chosen(texts: str, plan: Plan) -> str:

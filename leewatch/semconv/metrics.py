@@ -107,8 +107,14 @@ def landing() -> Landing:
     return Landing("otlp_metrics", columns, _PROTO, "MetricsRequest")
 
 
-def groups_select() -> str:
+def group_columns(keyed: bool = False) -> str:
+    """Columns of otlp_metric_groups. keyed: with the key of redaction's tokens."""
+    return f"{GROUP_COLUMNS}, redaction_key String" if keyed else GROUP_COLUMNS
+
+
+def groups_select(keyed: bool = False) -> str:
     """Rows of otlp_metric_groups. Only the members still needed pass each arrayJoin, which repeats them."""
+    key = ", redaction_key" if keyed else ""
     of_scope = f"arraySum(m -> {_COUNT}, s.metrics)"
     of_resource = f"arraySum(s -> {of_scope}, r.scope_metrics)"
     resource_map = attribute_map("r.resource.attributes")
@@ -116,21 +122,21 @@ def groups_select() -> str:
     resources = _before(f"arrayMap(r -> {of_resource}, resource_metrics)")
     scopes = _before(f"arrayMap(s -> {of_scope}, scopes)")
     metrics = _before(f"arrayMap(m -> {_COUNT}, metrics)")
-    return f"""SELECT {_SHARED.replace("first", "begin + item.1 AS first")}, item.2 AS metric
+    return f"""SELECT {_SHARED.replace("first", "begin + item.1 AS first")}, item.2 AS metric{key}
 FROM (
-    SELECT project, batch, received, resource, resource_schema, s.scope.name AS scope_name, s.scope.version AS scope_version,
+    SELECT project, batch, received{key}, resource, resource_schema, s.scope.name AS scope_name, s.scope.version AS scope_version,
         {scope_map} AS scope_attributes, s.scope.dropped_attributes_count AS scope_dropped, s.schema_url AS scope_schema,
         begin, s.metrics AS metrics, arrayJoin(arrayZip({metrics}, metrics)) AS item
     FROM (
-        SELECT project, batch, received, resource, resource_schema, base + joined.1 AS begin, joined.2 AS s
+        SELECT project, batch, received{key}, resource, resource_schema, base + joined.1 AS begin, joined.2 AS s
         FROM (
-            SELECT project, batch, received, {resource_map} AS resource, r.schema_url AS resource_schema,
+            SELECT project, batch, received{key}, {resource_map} AS resource, r.schema_url AS resource_schema,
                 if(r.position > 0, r.position - 1, before) AS base, r.scope_metrics AS scopes,
                 arrayJoin(arrayZip({scopes}, scopes)) AS joined
             FROM (
-                SELECT project, batch, received, joined.1 AS before, joined.2 AS r
+                SELECT project, batch, received{key}, joined.1 AS before, joined.2 AS r
                 FROM (
-                    SELECT {REQUEST}, arrayJoin(arrayZip({resources}, resource_metrics)) AS joined FROM otlp_metrics
+                    SELECT {REQUEST}{key}, arrayJoin(arrayZip({resources}, resource_metrics)) AS joined FROM otlp_metrics
                 )
             )
         )
@@ -138,8 +144,12 @@ FROM (
 )"""
 
 
-def points_select(kind: str) -> str:
-    """Rows of otel_metrics_{kind}, one of KINDS. A time that makes no sense becomes that of receipt, such a start the epoch."""
+def points_select(kind: str, keyed: str = "") -> str:
+    """Rows of otel_metrics_{kind}, one of KINDS. A time that makes no sense becomes that of receipt, such a start the epoch.
+
+    keyed: name of a column with the key of redaction's tokens; '': none.
+    """
+    key = ", redaction_key" if keyed else ""
     of_kind = f"metric.{kind}"
     extras = {
         "gauge": [],
@@ -158,11 +168,11 @@ def points_select(kind: str) -> str:
     {_time(f"if(p.time_unix_nano {SANE}, p.time_unix_nano, received)")} AS TimeUnix,
     {_own_columns(kind)},
     p.flags AS Flags,
-    project AS Project, batch AS Batch, toUInt32(position) AS Position, {RECEIVED} AS ReceivedAt
+    project AS Project, batch AS Batch, toUInt32(position) AS Position, {RECEIVED} AS ReceivedAt{f"{key} AS {keyed}" if keyed else ""}
 FROM (
-    SELECT {_SHARED}, name, description, unit{"".join(f", {name}" for name in extras)}, item.1 AS position, item.2 AS p
+    SELECT {_SHARED}{key}, name, description, unit{"".join(f", {name}" for name in extras)}, item.1 AS position, item.2 AS p
     FROM (
-        SELECT {_SHARED}, metric.name AS name, metric.description AS description, metric.unit AS unit{named},
+        SELECT {_SHARED}{key}, metric.name AS name, metric.description AS description, metric.unit AS unit{named},
             arrayJoin(arrayZip(arrayMap(n -> n + first - 1, arrayEnumerate({of_kind}.data_points)), {of_kind}.data_points)) AS item
         FROM {GROUPS}
         WHERE notEmpty({of_kind}.data_points)

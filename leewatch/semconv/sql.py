@@ -109,7 +109,7 @@ def objects(plan: Plan = OFF, own: OwnKeys = NO_KEYS) -> list[SqlObject]:
         _view(f"{evaluations.STEP}_logs_mv", evaluations.STEP, evaluations.from_logs("otel_logs")),
         _view(f"{evaluations.STEP}_mv", evaluations.STEP, evaluations.from_spans("otel_traces")),
         _view("scores_evaluations_mv", "scores", evaluations.scores_select()),
-        *_metrics(),
+        *_metrics(plan),
         _view("batches_traces_mv", "batches", landing.ledger_select("traces")),
         _view("batches_logs_mv", "batches", landing.ledger_select("logs")),
         SqlObject(
@@ -118,21 +118,22 @@ def objects(plan: Plan = OFF, own: OwnKeys = NO_KEYS) -> list[SqlObject]:
     ]
 
 
-def _metrics() -> list[SqlObject]:
+def _metrics(plan: Plan) -> list[SqlObject]:
     return [
         _table(_LANDINGS["metrics"].table, _LANDINGS["metrics"].columns),
-        _table(metrics.GROUPS, metrics.GROUP_COLUMNS),
-        _view(f"{metrics.GROUPS}_mv", metrics.GROUPS, metrics.groups_select()),
-        *(
-            _view(f"otel_metrics_{kind}_mv", f"otel_metrics_{kind}", metrics.points_select(kind))
-            for kind in metrics.KINDS
-        ),
+        _table(metrics.GROUPS, metrics.group_columns(plan.redacts)),
+        _view(f"{metrics.GROUPS}_mv", metrics.GROUPS, metrics.groups_select(plan.redacts)),
+        *(item for kind in metrics.KINDS for item in _points(kind, plan)),
         _view("batches_metrics_mv", "batches", metrics.ledger_select()),
         *(
             SqlObject(name, f"CREATE VIEW {name} AS {select()}", f"DROP VIEW IF EXISTS {name}")
             for name, select in metric_views.VIEWS.items()
         ),
     ]
+
+
+def _points(kind: str, plan: Plan) -> list[SqlObject]:
+    return _raw(intake.metrics(kind), lambda more: metrics.points_select(kind, KEY if more else ""), plan)
 
 
 def _raw(raw: intake.Raw, select: Callable[[str], str], plan: Plan) -> list[SqlObject]:

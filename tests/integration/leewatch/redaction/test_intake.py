@@ -15,6 +15,7 @@ from leewatch.errors import ConfigError
 from leewatch.redact import redact_once
 from leewatch.redaction.expressions import Rule, redacted
 from leewatch.redaction.patterns import PATTERNS
+from leewatch.semconv.metrics import KINDS
 from leewatch.testing import otlp
 
 MASK = {"mode": "mask", "patterns": {"customer": "CUST-[0-9]{6}"}, "projects": {"lab": {"mode": "off"}}}
@@ -139,3 +140,54 @@ def test_the_database_redacts_as_the_python_redactor_does(redacting: Any, texts:
         for pair in zip(kept, quoted, expected, strict=True)
         if pair[1] != pair[2].replace('"[', "[").replace(']"', "]")
     ] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_metrics_of_every_kind_are_redacted_and_keep_their_figures(redacting: Any, kind: str) -> None:
+    database = redacting(MASK)
+    name = f"of.{kind}"
+    point: dict[str, Any] = {"attributes": {"user": SECRETS[0], "gen_ai.request.model": "m-1"}}
+    if kind in ("gauge", "sum"):
+        point["as_double"] = 2.5
+    else:
+        point |= {"count": 3, "sum": 2.5}
+    if kind == "histogram":
+        point |= {"bucket_counts": [1, 2], "explicit_bounds": [1.0], "min": 0.5, "max": 1.0}
+    request = otlp.metrics(
+        [{"name": name, "kind": kind, "points": [point, point]}], {"service.name": "shop", "owner": TEXT}
+    )
+    if kind != "summary":
+        (metric,) = request.resource_metrics[0].scope_metrics[0].metrics
+        for stored in getattr(metric, kind).data_points:
+            exemplar = stored.exemplars.add(as_double=1.5)
+            exemplar.filtered_attributes.extend(otlp.key_values({"call": OTHER}))
+    database.send(request, signal="metrics")
+    database.send(request, signal="metrics", project="lab")
+    table = f"otel_metrics_{kind}"
+    found = database.rows(
+        f"SELECT * FROM {table} WHERE MetricName = '{name}' AND Project = 'default' ORDER BY Position"
+    )
+    assert [secret for secret in SECRETS if secret in str(found)] == []
+    assert [row["Position"] for row in found] == [0, 1]
+    assert found[0]["Attributes"] == {"user": "[EMAIL]", "gen_ai.request.model": "m-1"}
+    assert (found[0]["ServiceName"], found[0]["ResourceAttributes"]["owner"][:16]) == ("shop", "Write to [EMAIL]")
+    if kind != "summary":
+        assert found[0]["Exemplars.FilteredAttributes"][0]["call"].startswith("ssn [SSN] from [IP]")
+    other = database.rows(f"SELECT * FROM {table} WHERE MetricName = '{name}' AND Project = 'lab' ORDER BY Position")
+    assert other[0]["Attributes"]["user"] == SECRETS[0]
+    changed = {"ResourceAttributes", "Attributes", "Exemplars.FilteredAttributes", "Project", "Batch", "ReceivedAt"}
+    assert [{k: v for k, v in row.items() if k not in changed} for row in found] == [
+        {k: v for k, v in row.items() if k not in changed} for row in other
+    ]
+
+
+def test_equal_values_of_metrics_and_spans_have_equal_tokens(redacting: Any) -> None:
+    database = redacting({"mode": "hash", "kinds": {"card": "mask", "ip": "off"}})
+    point = {"attributes": {"user": "zoe@mail.example.org"}, "as_double": 1.0}
+    database.send(otlp.metrics([{"name": "hashed", "kind": "gauge", "points": [point]}]), signal="metrics")
+    database.send(otlp.traces([_span(name="hashed", attributes={"user": "zoe@mail.example.org"})]))
+    token = database.rows("SELECT Attributes['user'] AS t FROM otel_metrics_gauge WHERE MetricName = 'hashed'")[0]["t"]
+    assert token.startswith("[EMAIL:")
+    assert (
+        database.rows("SELECT SpanAttributes['user'] AS t FROM otel_traces WHERE SpanName = 'hashed'")[0]["t"] == token
+    )
