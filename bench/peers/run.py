@@ -1,9 +1,11 @@
 """Stored spans/s of Leewatch and of other tracing servers from PyPI: same spans, same sender, same machine, one run.
 
-    python bench/peers/run.py --seconds 20 --output bench/results/peers.json
+    python bench/peers/run.py --seconds 30 --drain 60 --environments DIR --output bench/results/peers.json
 
-Each peer is installed into an environment of its own (`--environments DIR`; there it stays for the next run) and started with
-its defaults: its own SQLite database, one process. What counts is what stands in its database in the end, not what it acked.
+Each peer is installed into an environment of its own below DIR (there it stays for the next run) and started with its defaults:
+its own SQLite database, one process; Leewatch with its defaults too, store and collector. Each gets the same load for the same
+time, then some time without load to work off what it acked. What counts is what stands in its database, not what it acked:
+rows at the end of the load, and at the end of the drain. Servers that store less than they ack are still behind then.
 """
 
 from __future__ import annotations
@@ -18,22 +20,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from collector.bench.ingest import Options, measure
-from collector.bench.processes import free_ports
+from collector.bench.processes import Installation, free_ports
 from collector.bench.sender import Plan, Sent, run
+from leewatch.storage.client import connect
 
 STARTUP_SECONDS = 180.0
-IDLE_SECONDS = 15.0
-"""A peer whose count has not grown for so long has stored what it will store."""
-LONGEST_DRAIN_SECONDS = 600.0
+LOOK_SECONDS = 1.0
 SPANS_PER_REQUEST = 512
 IN_FLIGHT = 4
 
@@ -88,34 +89,48 @@ PEERS = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one server did. stored_per_second: rows in its database, from the first send until the last came."""
+    """What one server did. acked: spans it answered with success, in `load_seconds`.
+
+    stored_at_end: rows in its database when the load ended; stored: after the drain too, which took `drain_seconds`, less than
+    the time allowed where nothing was left. stored_per_second: `stored` over load and drain together.
+    """
 
     name: str
     version: str
-    sent: int
-    stored: int
+    acked: int
     failures: int
+    load_seconds: float
+    stored_at_end: int
+    stored: int
+    drain_seconds: float
     stored_per_second: float
 
 
 def main() -> None:
     """Runs all and writes the comparison."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=20.0, help="time to send for, to each")
+    parser.add_argument("--seconds", type=float, default=30.0, help="time to send for, to each")
+    parser.add_argument("--drain", type=float, default=60.0, help="most seconds without load before the last count")
     parser.add_argument("--environments", type=Path, default=Path(tempfile.gettempdir()) / "leewatch-peers")
     parser.add_argument("--output", type=Path, default=Path("bench/results/peers.json"))
     options = parser.parse_args()
-    outcomes = [_peer(peer, options.seconds, options.environments) for peer in PEERS]
-    result = measure(Options(options.seconds, http=True, spans_per_request=SPANS_PER_REQUEST), lambda *_: None)
-    ours = Outcome("leewatch", "", result.spans, result.spans, result.failures, result.spans_per_second)
+    pythons = {peer.name: _installed(peer, options.environments) for peer in PEERS}
+    load_before = os.getloadavg()[0]
+    outcomes = [
+        _leewatch(options.seconds, options.drain),
+        *(_peer(peer, pythons[peer.name], options.seconds, options.drain) for peer in PEERS),
+    ]
+    ours = outcomes[0].stored_per_second
     report = {
-        "seconds": options.seconds,
         "spans_per_request": SPANS_PER_REQUEST,
+        "in_flight": IN_FLIGHT,
         "transport": "http",
-        "servers": [asdict(outcome) for outcome in (ours, *outcomes)],
-        "times_faster": {
-            outcome.name: round(ours.stored_per_second / outcome.stored_per_second, 1)
-            for outcome in outcomes
+        "cores": os.cpu_count(),
+        "load_average_before": round(load_before, 2),
+        "servers": [asdict(outcome) for outcome in outcomes],
+        "times_more_stored": {
+            outcome.name: round(ours / outcome.stored_per_second, 1)
+            for outcome in outcomes[1:]
             if outcome.stored_per_second
         },
     }
@@ -124,24 +139,71 @@ def main() -> None:
     print(json.dumps(report, indent=2))
 
 
-def _peer(peer: Peer, seconds: float, environments: Path) -> Outcome:
-    python = _installed(peer, environments)
-    with tempfile.TemporaryDirectory(prefix=f"peer-{peer.name}-") as name:
-        directory = Path(name)
-        with _serving(peer, python, directory) as url:
-            database = directory / peer.database
-            started = time.monotonic()
-            sent = _send(Plan(url, True, seconds, SPANS_PER_REQUEST, IN_FLIGHT, 0, headers=peer.headers))
-            stored, last = _drained(database, started)
-    version = subprocess.run(
+def _leewatch(seconds: float, drain: float) -> Outcome:
+    with tempfile.TemporaryDirectory(prefix="peer-leewatch-") as name:
+        running = Installation(Path(name) / "data")
+        try:
+            for role in ("store", "collector"):
+                running.start(role)
+            return _loaded(
+                "leewatch", version("leewatch"), Load(running.http_url), seconds, drain, lambda: _ours(running)
+            )
+        finally:
+            running.close()
+
+
+def _ours(running: Installation) -> int:
+    client = connect(running.settings)
+    try:
+        return int(client.query("SELECT count() FROM llm_spans").result_rows[0][0])
+    finally:
+        client.close()
+
+
+def _peer(peer: Peer, python: Path, seconds: float, drain: float) -> Outcome:
+    found = subprocess.run(
         [python, "-c", f"from importlib.metadata import version; print(version({peer.distribution!r}))"],
         capture_output=True,
         text=True,
         check=True,
     ).stdout.strip()
-    rate = round(stored / max(last - started, 1e-9), 1)
-    print(f"{peer.name} {version}: {stored} of {sent.spans} acked spans stored, {rate}/s", file=sys.stderr)
-    return Outcome(peer.name, version, sent.spans, stored, sent.failures, rate)
+    with tempfile.TemporaryDirectory(prefix=f"peer-{peer.name}-", ignore_cleanup_errors=True) as name:
+        directory = Path(name)
+        with _serving(peer, python, directory) as url:
+            database = directory / peer.database
+            return _loaded(peer.name, found, Load(url, peer.headers), seconds, drain, lambda: _count(database))
+
+
+@dataclass(frozen=True)
+class Load:
+    """Where the spans go."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def _loaded(name: str, found: str, load: Load, seconds: float, drain: float, count: Callable[[], int]) -> Outcome:
+    started = time.monotonic()
+    sent = _send(Plan(load.url, True, seconds, SPANS_PER_REQUEST, IN_FLIGHT, 0, headers=load.headers))
+    at_end, loaded = count(), time.monotonic()
+    stored = at_end
+    while stored < sent.spans and time.monotonic() < loaded + drain:
+        time.sleep(LOOK_SECONDS)
+        stored = count()
+    ended = time.monotonic()
+    rate = round(stored / (ended - started), 1)
+    print(f"{name} {found}: {stored} of {sent.spans} acked spans stored, {rate}/s", file=sys.stderr)
+    return Outcome(
+        name,
+        found,
+        sent.spans,
+        sent.failures,
+        round(loaded - started, 1),
+        at_end,
+        stored,
+        round(ended - loaded, 1),
+        rate,
+    )
 
 
 def _installed(peer: Peer, environments: Path) -> Path:
@@ -196,24 +258,14 @@ def _send(plan: Plan) -> Sent:
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(target=run, args=(plan, theirs), daemon=True)
     process.start()
-    ours.recv()
-    ours.send("go")
-    sent: Sent = ours.recv()
-    process.join()
-    return sent
-
-
-def _drained(database: Path, started: float) -> tuple[int, float]:
-    """(rows, moment of the last new one), once no more come."""
-    count, last = 0, started
-    while time.monotonic() < min(last + IDLE_SECONDS, started + LONGEST_DRAIN_SECONDS) or not count:
-        now = _count(database)
-        if now > count:
-            count, last = now, time.monotonic()
-        if time.monotonic() > started + LONGEST_DRAIN_SECONDS:
-            break
-        time.sleep(0.5)
-    return count, last
+    try:
+        ours.recv()
+        ours.send("go")
+        sent: Sent = ours.recv()
+        process.join()
+        return sent
+    finally:
+        process.kill()
 
 
 def _count(database: Path) -> int:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from collector.bench import crash as crash_bench
+from collector.bench.fuzz import run as fuzzing
 from collector.bench.ingest import Options, Result, measure
 from collector.bench.load import SPAN_BYTES
+
+RECORDED = Path("tests/data/recorded")
 
 app = typer.Typer(add_completion=False, help="Reproducible measurements of this machine.", no_args_is_help=True)
 
@@ -48,11 +51,7 @@ def ingest(
             lambda acked, queryable: progress.update(task, total=max(acked, 1), completed=queryable),
         )
     _report(result, console)
-    text = json.dumps(result.as_dict(), indent=2)
-    if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(text + "\n", encoding="utf-8")
-    typer.echo(text)
+    _write(result.as_dict(), output)
 
 
 @app.command()
@@ -71,13 +70,47 @@ def crash(
             progress.update(task, completed=done, description=f"kills ({acked:,} spans acked)")
 
         result = crash_bench.measure(kills, seed, check_every, tell)
-    text = json.dumps(result.as_dict(), indent=2)
+    _write(result.as_dict(), output)
+    if not result.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def fuzz(
+    bodies: Annotated[int, typer.Option(min=1, help="Requests in all.")] = 1_000_000,
+    stored: Annotated[int, typer.Option(min=0, help="How many of them go through a collector into a store.")] = 60_000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same requests.")] = 1,
+    case: Annotated[
+        int | None, typer.Option(min=0, help="Write the body of this case to standard output, and end.")
+    ] = None,
+    recorded: Annotated[Path | None, typer.Option(help="Directory of recorded requests to mutate, too.")] = RECORDED,
+    output: Annotated[Path | None, typer.Option(help="File for the result as JSON.")] = None,
+) -> None:
+    """Send hostile requests and broken connections; exit code 0 when all were answered rightly and what was taken is stored."""
+    directory = recorded if recorded is not None and recorded.is_dir() else None
+    if case is not None:
+        typer.get_binary_stream("stdout").write(fuzzing.case(seed, case, directory).body)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("requests", total=bodies)
+
+        def tell(part: str, done: int) -> None:
+            total = stored if part == "collector and store" else bodies - stored
+            progress.update(task, completed=done, total=total, description=part)
+
+        result = fuzzing.measure(seed, bodies, min(stored, bodies), directory, tell)
+    _write(result.as_dict(), output)
+    if not result.passed:
+        raise typer.Exit(1)
+
+
+def _write(result: dict[str, Any], output: Path | None) -> None:
+    text = json.dumps(result, indent=2)
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(text + "\n", encoding="utf-8")
     typer.echo(text)
-    if not result.passed:
-        raise typer.Exit(1)
 
 
 def _report(result: Result, console: Console) -> None:

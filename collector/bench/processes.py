@@ -177,6 +177,10 @@ class Installation:
         for role in sorted(self._processes):
             self.stop(role)
 
+    def pid(self, role: str) -> int:
+        """Id of the role's process."""
+        return self._processes[role].pid
+
     def usage(self, role: str) -> Usage:
         """What the role's process has used so far."""
         return usage(self._processes[role].pid)
