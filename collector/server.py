@@ -25,7 +25,7 @@ from collector.database import Database
 from collector.delivery import Delivery
 from collector.disk import Free
 from collector.durable import lock_directory
-from collector.grpc import listen
+from collector.grpc import Port
 from collector.http import Pages, application, health_application
 from collector.intake import Intake
 from collector.keyring import KeyringFile
@@ -165,7 +165,8 @@ class Collector(Pages):
             health = bound_socket(section.host, section.health_port, "collector.health_port")
             listening.callback(health.close)
         credentials = certificates.grpc_credentials() if certificates is not None else None
-        server = await listen(self.intake, self.gate, section.host, section.grpc_port, credentials)
+        server = Port(self.intake, self.gate, section.host, section.grpc_port, credentials)
+        await server.start()
         context = certificates.context if certificates is not None else None
         served = [_served(listening, application(self.intake, self.gate, self, section.cors_origins), sock, context)]
         if health is not None:

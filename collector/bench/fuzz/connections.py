@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 import struct
@@ -14,6 +15,7 @@ from collector.grpc import SERVICES
 ANSWER_SECONDS = 15.0
 """A complete request that gets no answer for so long hangs."""
 SLOW_SECONDS = 0.3
+REOPEN_SECONDS = 5.0
 _PROTOBUF = b"Content-Type: application/x-protobuf\r\n"
 _POST = b"POST /v1/traces HTTP/1.1\r\nHost: x\r\n" + _PROTOBUF
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -151,7 +153,8 @@ def call(encoding: bytes = b"", path: bytes = b"", content_type: bytes = b"appli
     return b"".join(_literal(*pair) for pair in fields)
 
 
-def _opened(block: bytes) -> bytes:
+def opened(block: bytes) -> bytes:
+    """The beginning of a connection, and of a call with this header block."""
     return _PREFACE + frame(SETTINGS, 0, 0, b"") + frame(HEADERS, END_HEADERS, 1, block)
 
 
@@ -164,24 +167,24 @@ GRPC: tuple[Callable[[random.Random, bytes], Bytes], ...] = (
     lambda rng, body: [rng.randbytes(rng.randrange(1, 400))],
     lambda rng, body: [_PREFACE[: rng.randrange(1, 24)]],
     lambda rng, body: [_PREFACE + rng.randbytes(rng.randrange(1, 400))],
-    lambda rng, body: [_opened(call()) + frame(DATA, END_STREAM, 1, message(body, rng.choice((1, 2, 127, 255))))],
+    lambda rng, body: [opened(call()) + frame(DATA, END_STREAM, 1, message(body, rng.choice((1, 2, 127, 255))))],
     lambda rng, body: [
-        _opened(call(rng.choice((b"gzip", b"br", b"deflate", b"\xff")))) + frame(DATA, END_STREAM, 1, message(body, 1))
+        opened(call(rng.choice((b"gzip", b"br", b"deflate", b"\xff")))) + frame(DATA, END_STREAM, 1, message(body, 1))
     ],
     lambda rng, body: [
-        _opened(call())
+        opened(call())
         + frame(DATA, END_STREAM, 1, message(body, 0, rng.choice((0, 1, len(body) + 1, 1 << 31, (1 << 32) - 1))))
     ],
-    lambda rng, body: [_opened(call()) + frame(DATA, END_STREAM, 1, message(body) * rng.choice((2, 30)))],
-    lambda rng, body: [_opened(call()) + frame(DATA, END_STREAM, 1, message(body)[: rng.randrange(6)])],
-    lambda rng, body: [_opened(call()) + frame(DATA, 0, 1, message(body))[: rng.randrange(9, 40)]],
-    lambda rng, body: [_opened(call()) + frame(RST, 0, 1, b"\0\0\0\x08") + frame(DATA, END_STREAM, 1, message(body))],
+    lambda rng, body: [opened(call()) + frame(DATA, END_STREAM, 1, message(body) * rng.choice((2, 30)))],
+    lambda rng, body: [opened(call()) + frame(DATA, END_STREAM, 1, message(body)[: rng.randrange(6)])],
+    lambda rng, body: [opened(call()) + frame(DATA, 0, 1, message(body))[: rng.randrange(9, 40)]],
+    lambda rng, body: [opened(call()) + frame(RST, 0, 1, b"\0\0\0\x08") + frame(DATA, END_STREAM, 1, message(body))],
     lambda rng, body: [
-        _opened(call())
+        opened(call())
         + frame(rng.randrange(256), rng.randrange(256), rng.choice((0, 1, 2, 3)), rng.randbytes(rng.randrange(60)))
     ],
     lambda rng, body: [
-        _opened(
+        opened(
             call(
                 path=rng.choice(
                     (b"/", b"/x/Export", b"/opentelemetry.proto.collector.trace.v1.TraceService/X", b"\xff")
@@ -191,10 +194,10 @@ GRPC: tuple[Callable[[random.Random, bytes], Bytes], ...] = (
         + frame(DATA, END_STREAM, 1, message(body))
     ],
     lambda rng, body: [
-        _opened(call(content_type=rng.choice((b"text/html", b"application/grpc+json", b""))))
+        opened(call(content_type=rng.choice((b"text/html", b"application/grpc+json", b""))))
         + frame(DATA, END_STREAM, 1, message(body))
     ],
-    lambda rng, body: [_opened(rng.randbytes(rng.randrange(1, 80)))],
+    lambda rng, body: [opened(rng.randbytes(rng.randrange(1, 80)))],
     lambda rng, body: [
         _PREFACE
         + frame(SETTINGS, 0, 0, b"")
@@ -211,8 +214,8 @@ GRPC: tuple[Callable[[random.Random, bytes], Bytes], ...] = (
             for n in range(rng.choice((3, 1000)))
         )
     ],
-    lambda rng, body: [_opened(call()) + frame(WINDOW, 0, 1, b"\x7f\xff\xff\xff") * 3 + frame(GOAWAY, 0, 0, bytes(8))],
-    lambda rng, body: [_opened(call()), *(message(body)[at : at + 40] for at in range(0, 200, 40))],
+    lambda rng, body: [opened(call()) + frame(WINDOW, 0, 1, b"\x7f\xff\xff\xff") * 3 + frame(GOAWAY, 0, 0, bytes(8))],
+    lambda rng, body: [opened(call()), *(message(body)[at : at + 40] for at in range(0, 200, 40))],
     lambda rng, body: [b"POST /v1/traces HTTP/1.1\r\nHost: x\r\n\r\n"],
 )
 
@@ -231,13 +234,28 @@ def attack(part: Part, port: int, seed: int, count: int, bodies: Sequence[bytes]
         part.answers[f"{name} {outcome}"] += 1
         if outcome.startswith("5") and outcome not in {"501", "505"}:
             part.find(f"{name} connection {number} of kind {kind} was answered {outcome}")
+        if outcome == "refused":
+            part.find(f"{name} connection {number}: the port is closed, after one of kind {kind - 1}")
         if time.monotonic() - began > ANSWER_SECONDS:
             part.find(f"{name} connection {number} of kind {kind} took {time.monotonic() - began:.0f} s")
 
 
+def _connected(port: int) -> socket.socket | None:
+    """A connection; the gRPC port may take a moment to open again."""
+    deadline = time.monotonic() + REOPEN_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            return socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS)
+        time.sleep(0.1)
+    return None
+
+
 def _exchange(port: int, pieces: Bytes) -> str:
-    """What came back: an HTTP status, `frames`, `closed` without an answer, or `waits` for the rest of the request."""
-    with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS) as connection:
+    """What came back: an HTTP status, `frames`, `closed` without an answer, `waits` for the rest, or `refused`."""
+    connection = _connected(port)
+    if connection is None:
+        return "refused"
+    with connection:
         try:
             for number, piece in enumerate(pieces):
                 if number:

@@ -23,7 +23,7 @@ from collector.segment import SIGNALS, Signal
 from collector.validate import REQUESTS
 
 JSON_SHARE = 0.25
-CROWD_SHARE = 1 / 20_000
+CROWD_SHARE = 1 / 50_000
 """Cases of a megabyte and more, made of tiny messages; also bombs."""
 _ID_NAMES = frozenset({"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"})
 _DEEP = "nested here"
@@ -136,7 +136,7 @@ class Mutator:
 
     def _crowd(self, rng: random.Random, number: int, signal: Signal) -> Case:
         """Some MB of tiny messages at some level, as protobuf or as JSON, or a bomb."""
-        amount = rng.randrange(1 << 19, 6 << 20)
+        amount = rng.randrange(1 << 19, 4 << 20)
         tiny = rng.choice(
             (b"", b"\x08\x01", b"\x18\x01", b"\x30\x01", b"\x12\x00", b"\x12\x02\x18\x01", b"\x12\x04\x2a\x02\x0a\x00")
         )

@@ -13,6 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from collector import otlp_json, status
 from collector.bench.fuzz.mutate import Case
+from collector.body import reader
 from collector.segment import Signal
 from collector.validate import REQUESTS, MalformedError
 
@@ -27,11 +28,24 @@ _RESPONSES: dict[Signal, tuple[Any, str]] = {
 def sent(case: Case) -> bytes | None:
     """The request as protobuf bytes; None where content type, encoding or JSON forbid."""
     content_type = case.content_type.partition(";")[0]
-    if case.plain is None or content_type not in TYPES:
+    plain = case.plain if case.plain is not None else _inflated(case)
+    if plain is None or content_type not in TYPES:
         return None
     try:
-        return case.plain if content_type == status.PROTOBUF else otlp_json.to_protobuf(case.signal, case.plain)
+        return plain if content_type == status.PROTOBUF else otlp_json.to_protobuf(case.signal, plain)
     except MalformedError:
+        return None
+
+
+def _inflated(case: Case) -> bytes | None:
+    """What is behind a damaged body: damage to a header, or to all of it, leaves one that can be read."""
+    collected = reader(case.encoding, len(case.body) + (1 << 20))
+    if collected is None:
+        return None
+    try:
+        collected.feed(case.body)
+        return collected.finish()
+    except ValueError:
         return None
 
 

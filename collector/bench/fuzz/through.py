@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +19,22 @@ from collector.bench.fuzz.direct import judge
 from collector.bench.fuzz.mutate import Case, Mutator
 from collector.bench.fuzz.result import Part, resident_mb
 from collector.bench.processes import Installation
+from collector.body import decompressed
 from collector.grpc import SERVICES
 from collector.segment import SIGNALS
 from collector.statements import DERIVED
 from leewatch.semconv import sql, wire
 from leewatch.storage.client import connect
 
-SENDERS = ("http", "grpc", "http", "grpc")
+SENDERS = 4
 LONGEST_SECONDS = 30.0
 """A request that takes longer hangs."""
+MOST_BYTES = 64 << 20
 PROBE_SECONDS = 5.0
 """Others, here a probe, must be answered within so long while hostile requests are taken."""
 SETTLE_SECONDS = 600.0
-BROKEN_CONNECTIONS = 40
+BODIES_A_ROUND = 5000
+"""After so many bodies each kind of broken connection is tried once more."""
 TRIES = 30
 MEMORY_MB = {"collector": 2000.0, "store": 4000.0}
 _ALLOWED = frozenset({"OK", "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED"})
@@ -61,12 +64,14 @@ class Through:
             probe = threading.Thread(target=self._probe)
             probe.start()
             turns = iter(numbers)
-            senders = [threading.Thread(target=self._send_all, args=(mutator, turns, way, progress)) for way in SENDERS]
+            senders = [threading.Thread(target=self._send_all, args=(mutator, turns, progress)) for _ in range(SENDERS)]
             for sender in senders:
                 sender.start()
             for sender in senders:
                 sender.join()
-            self._break_connections([mutator.case(number).body for number in range(50)])
+            self._break_connections(
+                1 + len(numbers) // BODIES_A_ROUND, [mutator.case(number).body for number in range(50)]
+            )
             self._done.set()
             probe.join()
             self._settle()
@@ -81,16 +86,17 @@ class Through:
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
-    def _send_all(self, mutator: Mutator, turns: Any, way: str, progress: Progress) -> None:
-        send = _over_grpc(self.installation.grpc_target) if way == "grpc" else _over_http(self.installation.settings)
+    def _send_all(self, mutator: Mutator, turns: Iterator[int], progress: Progress) -> None:
+        over_http, over_grpc = _over_http(self.installation.settings), _over_grpc(self.installation.grpc_target)
         while not self._done.is_set():
             with self._lock:
                 number = next(turns, None)
             if number is None:
                 return
             case = mutator.case(number)
-            if way == "grpc" and case.content_type != status.PROTOBUF:
-                case = Case(number, case.signal, status.PROTOBUF, "", case.body, case.body)
+            way, send = ("http", over_http)
+            if case.content_type == status.PROTOBUF and number % 2:
+                way, send = ("grpc", over_grpc)
             began = time.monotonic()
             try:
                 code, answer = send(case)
@@ -117,13 +123,11 @@ class Through:
             self.part.find("the collector does not answer any more")
             return False
 
-    def _break_connections(self, bodies: Sequence[bytes]) -> None:
+    def _break_connections(self, rounds: int, bodies: Sequence[bytes]) -> None:
         section = self.installation.settings.collector
         for port, over_grpc in ((section.http_port, False), (section.grpc_port, True)):
-            kinds = connections.GRPC if over_grpc else connections.HTTP
-            connections.attack(
-                self.part, port, self._seed, min(len(kinds) * 3, BROKEN_CONNECTIONS * 3), bodies, over_grpc
-            )
+            count = rounds * len(connections.GRPC if over_grpc else connections.HTTP)
+            connections.attack(self.part, port, self._seed, count, bodies, over_grpc)
 
     def _probe(self) -> None:
         """What another sender has to wait while hostile requests are taken."""
@@ -175,7 +179,7 @@ class Through:
         ):
             part.find(f"{signal}: the account does not balance: {account}")
         tables = [f"otel_metrics_{kind}" for kind in _KINDS] if signal == "metrics" else [f"otel_{signal}"]
-        rows = sum(_number(client, f"SELECT count() FROM {table}") for table in tables)
+        rows = sum(_number(client, f"SELECT count() FROM {table}") for table in tables)  # noqa: S608
         ledger = _number(client, "SELECT sum(spans) FROM batches WHERE signal = {signal:String}", signal)
         letters = _number(client, _REFUSED, signal)
         found = {"rows": rows, "ledger": ledger, "dead_letters": letters}
@@ -227,12 +231,12 @@ def _judge_call(part: Part, case: Case, code: str, answer: bytes) -> None:
     """Whether an answer over gRPC is right, and what it says was accepted. Bodies there are plain, or compressed unannounced."""
     if code not in _ALLOWED:
         part.find(f"gRPC answered {code}: {answer[:200]!r}", case)
-    if code != "OK" or case.plain is None:
+    if code != "OK":
         return
     refused = oracle.rejected(case.signal, status.PROTOBUF, answer)
     try:
-        received = oracle.items(case.signal, wire.read(case.signal, case.plain))
-    except wire.MalformedError:
+        received = oracle.items(case.signal, wire.read(case.signal, decompressed(case.body, MOST_BYTES)))
+    except ValueError:
         part.find("accepted over gRPC, though OTLP's own class cannot read it", case)
         return
     part.items.update({f"{case.signal} received": received, f"{case.signal} rejected": refused})
