@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Index of torch wheels, e.g. the CPU-only one; unset: the default index (CUDA build on Linux, about 3 GB).
 TORCH_INDEX ?=
+# Processes that run tests side by side, each with a store of its own (2 GB); the tests of a file stay together.
+WORKERS ?= 0
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TORCH := $(shell grep '^torch==' requirements.lock)
 
@@ -37,7 +39,7 @@ lint: install ## format, lint, types, import contracts
 	@$(BIN)/lint-imports --no-cache
 
 test: install browser lint ## lint, then unit, property, integration, acceptance and browser tests
-	@$(BIN)/pytest -m "not slow" $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
 test-slow: install ## tests that take minutes: the demo with several seeds, more kills and faults, quality on labelled data
 	@$(BIN)/pytest -m "slow or quality" $(ARGS)

@@ -104,6 +104,7 @@ class Collector(Pages):
                 flush_seconds,
                 partial(self._expire, name),
                 random.Random(),
+                self._section.max_flush_seconds,
             )
             for name, spool in self.spools.items()
             for flush_seconds in (self._section.flush_seconds * PATIENCE.get(name, 1), *FULL_SEGMENTS_ONLY)

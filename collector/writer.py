@@ -22,9 +22,8 @@ LONGEST_BACKOFF = 5.0
 LONGEST_ASIDE = 60.0
 """A segment that the database keeps failing on, for whatever reason, is tried at least so often, seconds."""
 PACE = 3.0
-LONGEST_AGE = 5.0
-"""While inserts are slow, a segment fills for PACE times as long as the last one took, at most so many seconds:
-an insert has a fixed cost, and many small ones would eat the machine."""
+"""While inserts are slow, a segment fills for PACE times as long as the last one took: an insert has a fixed cost, and
+many small ones would eat the machine."""
 LAST_ATTEMPTS = 3
 """Failures in a row after which a stopping writer leaves the rest to the next start."""
 IDLE_SECONDS = 0.5
@@ -41,8 +40,9 @@ class Writer:
         flush_seconds: float,
         expire: Callable[[], None],
         rng: random.Random,
+        max_flush_seconds: float = 5.0,
     ) -> None:
-        """flush_seconds: age at which a segment is taken; inf: only full ones.
+        """flush_seconds: age at which a segment is taken; inf: only full ones. max_flush_seconds: while inserts are slow.
 
         expire: called now and then, at most once per segment; deletes what is no longer needed.
         """
@@ -50,6 +50,7 @@ class Writer:
         self._delivery = delivery
         self._metrics = metrics
         self._flush_seconds = flush_seconds
+        self._max_flush_seconds = max_flush_seconds
         self._expire = expire
         self._rng = rng
         self._took_seconds = 0.0
@@ -85,7 +86,7 @@ class Writer:
             self._expire()
 
     def _age(self) -> float:
-        return max(self._flush_seconds, min(PACE * self._took_seconds, LONGEST_AGE))
+        return max(self._flush_seconds, min(PACE * self._took_seconds, self._max_flush_seconds))
 
     def _deliver(self, segment: Segment) -> None:
         clean = not segment.recovered and not segment.unclear

@@ -137,6 +137,12 @@ class CollectorSection(Section):
         600, ge=0, description="seconds that a segment is kept after its insert, and duplicates are known"
     )
     flush_seconds: float = Key(0.5, gt=0, le=60, description="age at which a segment is inserted, seconds")
+    max_flush_seconds: float = Key(
+        5,
+        ge=0,
+        le=60,
+        description="age up to which segments fill while inserts are slow, seconds; an insert has a fixed cost",
+    )
     flush_mb: int = Key(32, ge=1, le=256, description="size at which a segment is inserted, MB")
     orphaned_after_seconds: int = Key(
         60, ge=1, le=3600, description="seconds after which a log record whose span has not come counts as orphaned"

@@ -39,6 +39,11 @@ _READY_SECONDS = 60
 _STOP_SECONDS = 30
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Bytes do not name tests: they may hold times, and workers must agree on the names."""
+    return "bytes" if isinstance(val, bytes) else None
+
+
 def free_port() -> int:
     """A port that nothing listens on at this moment."""
     with socket.socket() as probe:

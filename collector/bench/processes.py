@@ -24,6 +24,8 @@ STOP_SECONDS = 20.0
 COMMAND_SECONDS = 120.0
 LEEWATCH = str(Path(sys.executable).with_name("leewatch"))
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
+AT_ONCE: Mapping[str, object] = {"COLLECTOR__FLUSH_SECONDS": 0.05, "COLLECTOR__MAX_FLUSH_SECONDS": 0}
+"""Keys under which what was sent is inserted at once, however slow inserts are."""
 ENDS = ("stored", "duplicate", "rejected", "dead_lettered", "spooled")
 """What becomes of an item that was received."""
 _TICKS = os.sysconf("SC_CLK_TCK")

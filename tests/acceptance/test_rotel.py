@@ -16,7 +16,7 @@ import httpx
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from collector.bench.processes import Installation, free_ports
+from collector.bench.processes import AT_ONCE, Installation, free_ports
 from leewatch.config import Settings
 from leewatch.storage.client import address, connect
 from leewatch.testing import otlp
@@ -124,7 +124,7 @@ def test_rotel_writes_into_the_store_and_its_spans_are_normalized_like_any_other
 def test_rotel_forwards_otlp_to_the_collector(protocol: str, database: Settings, tmp_path: Path) -> None:
     where = address(database)
     dsn = f"http://{where.user}:{where.password}@{where.host}:{where.port}/{where.database}"
-    installation = Installation(tmp_path / "data", {"STORAGE__DSN": dsn, "COLLECTOR__FLUSH_SECONDS": 0.05})
+    installation = Installation(tmp_path / "data", {"STORAGE__DSN": dsn, **AT_ONCE})
     installation.start("collector")
     endpoint = installation.http_url if protocol == "http" else f"http://{installation.grpc_target}"
     client = connect(database)

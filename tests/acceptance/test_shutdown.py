@@ -13,7 +13,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from collector.bench.processes import Installation
+from collector.bench.processes import AT_ONCE, Installation
 from leewatch.storage.client import address
 from leewatch.testing import otlp
 
@@ -23,7 +23,7 @@ PROTOBUF = {"content-type": "application/x-protobuf"}
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
-    made = Installation(tmp_path / "data", {"COLLECTOR__FLUSH_SECONDS": 0.05})
+    made = Installation(tmp_path / "data", {**AT_ONCE})
     made.start("store")
     yield made
     made.close()

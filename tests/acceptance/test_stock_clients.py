@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from collector.bench.processes import Installation
+from collector.bench.processes import AT_ONCE, Installation
 from leewatch.config import Settings
 from leewatch.storage.client import address, connect
 from leewatch.testing.openai_server import ANSWER, FIRST_TOKEN_SECONDS, OpenAIServer
@@ -40,7 +40,7 @@ WAIT_SECONDS = 30.0
 def running(store: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     where = address(store)
     dsn = f"http://{where.user}:{where.password}@{where.host}:{where.port}/{where.database}"
-    keys = {"STORAGE__DSN": dsn, "COLLECTOR__FLUSH_SECONDS": 0.05}
+    keys = {"STORAGE__DSN": dsn, **AT_ONCE}
     installation = Installation(tmp_path_factory.mktemp("acceptance") / "data", keys)
     installation.start("collector")
     yield installation

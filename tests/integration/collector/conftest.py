@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from collector.bench.processes import Installation
+from collector.bench.processes import AT_ONCE, Installation
 from leewatch.config import Settings
 from leewatch.storage.client import address, connect
 
@@ -26,7 +26,7 @@ def dsn(database: Settings) -> str:
 @pytest.fixture
 def installation(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A running collector that writes to the session's store; all tables are empty."""
-    keys = {"STORAGE__DSN": dsn, "COLLECTOR__FLUSH_SECONDS": 0.05}
+    keys = {"STORAGE__DSN": dsn, **AT_ONCE}
     running = Installation(tmp_path_factory.mktemp("collector") / "data", keys)
     running.start("collector")
     yield running

@@ -21,7 +21,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collector.bench.load import requests
-from collector.bench.processes import Installation
+from collector.bench.processes import AT_ONCE, Installation
 from leewatch.config import Settings
 from leewatch.storage.client import connect
 from leewatch.testing.waiting import until
@@ -112,7 +112,7 @@ def test_a_full_disk_refuses_with_a_hint_loses_nothing_and_recovers_by_itself(
 def test_a_disk_that_becomes_read_only_refuses_until_it_is_writable_again(
     small_disk: Path, database: Settings, dsn: str
 ) -> None:
-    running = Installation(small_disk / "data", {"STORAGE__DSN": dsn, "COLLECTOR__FLUSH_SECONDS": 0.05})
+    running = Installation(small_disk / "data", {"STORAGE__DSN": dsn, **AT_ONCE})
     running.environment["LEEWATCH_COLLECTOR__MIN_FREE_MB"] = "0"
     try:
         running.start("collector")
@@ -167,7 +167,7 @@ def test_damage_in_the_middle_of_a_segment_costs_only_the_records_it_hit(
 
 
 def test_while_the_store_stands_still_requests_are_acked_and_later_stored_once(tmp_path: Path) -> None:
-    running = Installation(tmp_path / "data", {"COLLECTOR__FLUSH_SECONDS": 0.05, "STORE__MAX_MEMORY_MB": 1024})
+    running = Installation(tmp_path / "data", {**AT_ONCE, "STORE__MAX_MEMORY_MB": 1024})
     try:
         running.start("store")
         running.start("collector")

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 
 from collector.bench.load import requests
-from collector.bench.processes import Installation
+from collector.bench.processes import AT_ONCE, Installation
 from leewatch.config import Settings
 from leewatch.storage.client import connect
 from leewatch.testing.waiting import until
@@ -29,7 +29,7 @@ TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 @pytest.fixture
 def guarded(dsn: str, tmp_path: Path) -> Iterator[Installation]:
     """A running collector that requires keys, on the session's store."""
-    keys = {"STORAGE__DSN": dsn, "COLLECTOR__FLUSH_SECONDS": 0.05, "COLLECTOR__REQUIRE_API_KEY": "true"}
+    keys = {"STORAGE__DSN": dsn, **AT_ONCE, "COLLECTOR__REQUIRE_API_KEY": "true"}
     running = Installation(tmp_path / "data", keys)
     running.start("collector")
     yield running
@@ -88,24 +88,23 @@ def test_curl_is_told_in_its_own_content_type_what_is_wrong(guarded: Installatio
 
 
 def test_keys_are_rotated_revoked_and_deleted_with_their_project(guarded: Installation) -> None:
-    first = created(guarded, "shop")
+    first, mill, barn = created(guarded, "shop"), created(guarded, "mill"), created(guarded, "barn")
     assert "exists" in guarded.command("projects", "create", "shop").stderr
     second = guarded.command("projects", "rotate", "shop").stdout.strip()
-    assert (
-        post(guarded, {"x-api-key": first}, 1).status_code == post(guarded, {"x-api-key": second}, 2).status_code == 200
-    )
-    (listed,) = json.loads(guarded.command("projects", "list", "--json").stdout)
-    assert [key["id"] for key in listed["keys"]] == [first.split("_")[1], second.split("_")[1]]
-    assert (listed["keys"][0]["ends"] > time.time() + 23 * 3600, listed["keys"][1]["ends"]) == (True, 0)
+    for seed, key in enumerate((first, second, mill, barn)):
+        assert post(guarded, {"x-api-key": key}, seed).status_code == 200
+    listed = json.loads(guarded.command("projects", "list", "--json").stdout)
+    (shop,) = (project for project in listed if project["name"] == "shop")
+    assert [key["id"] for key in shop["keys"]] == [first.split("_")[1], second.split("_")[1]]
+    assert (shop["keys"][0]["ends"] > time.time() + 23 * 3600, shop["keys"][1]["ends"]) == (True, 0)
     assert guarded.command("projects", "revoke", first.split("_")[1]).returncode == 0
-    until(lambda: post(guarded, {"x-api-key": first}, 3).status_code == 401, 15)
-    assert post(guarded, {"x-api-key": second}, 4).status_code == 200
-    third = guarded.command("projects", "rotate", "shop", "--overlap-hours", "0").stdout.strip()
-    until(lambda: post(guarded, {"x-api-key": second}, 5).status_code == 401, 15)
-    assert post(guarded, {"x-api-key": third}, 6).status_code == 200
-    assert guarded.command("projects", "delete", "shop").returncode == 0
-    until(lambda: post(guarded, {"x-api-key": third}, 7).status_code == 401, 15)
-    for arguments in (("rotate", "shop"), ("revoke", "0"), ("delete", "nobody"), ("create", "a/b")):
+    third = guarded.command("projects", "rotate", "mill", "--overlap-hours", "0").stdout.strip()
+    assert guarded.command("projects", "delete", "barn").returncode == 0
+    for seed, key in enumerate((first, mill, barn), start=10):
+        until(lambda key=key, seed=seed: post(guarded, {"x-api-key": key}, seed).status_code == 401, 15)
+    for seed, key in enumerate((second, third), start=20):
+        assert post(guarded, {"x-api-key": key}, seed).status_code == 200
+    for arguments in (("rotate", "barn"), ("revoke", "0"), ("delete", "nobody"), ("create", "a/b")):
         assert guarded.command("projects", *arguments).returncode == 2
 
 

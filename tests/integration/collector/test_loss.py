@@ -15,7 +15,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collector.bench.load import requests
-from collector.bench.processes import Installation
+from collector.bench.processes import AT_ONCE, Installation
 from leewatch.config import Settings
 from leewatch.storage.client import address
 from leewatch.testing.waiting import until
@@ -110,7 +110,7 @@ def test_a_span_that_breaks_every_connection_is_found_and_given_up_once_others_g
     proxy = Brittle(where.host, where.port, b"deadly name")
     proxy.start()
     dsn = f"http://{where.user}:{where.password}@127.0.0.1:{proxy.port}/{where.database}"
-    running = Installation(tmp_path / "data", {"STORAGE__DSN": dsn, "COLLECTOR__FLUSH_SECONDS": 0.05})
+    running = Installation(tmp_path / "data", {"STORAGE__DSN": dsn, **AT_ONCE})
     try:
         running.start("collector")
         assert running.post(load(1, 7, poison=0, name="deadly name")).status_code == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,9 @@ def test_without_a_key_the_project_is_the_default_one_unless_keys_are_required()
     assert refusal_of(None, Source(None), required=True).http == 401
 
 
-@pytest.mark.parametrize("sent", ["", "x", KEY[:-1], KEY + "0", KEY.upper(), projects.new_key(), f"{KEY} "])
+@pytest.mark.parametrize(
+    "sent", ["", "x", KEY[:-1], KEY + "0", KEY.upper(), projects.new_key(), f"{KEY} "], ids=itertools.count()
+)
 def test_anything_else_is_refused_even_where_no_key_is_required(sent: str) -> None:
     refusal = refusal_of(sent, Source(ring(kept(KEY))))
     assert (refusal.http, refusal.code, refusal.retry_after) == (401, status.UNAUTHENTICATED, 0)
@@ -107,6 +110,7 @@ def test_a_key_ends_when_it_should() -> None:
         ({"authorization": "Basic eDp5", "x-api-key": KEY}, KEY),
         ({"x-api-key": ""}, ""),
     ],
+    ids=itertools.count(),
 )
 def test_keys_are_found_in_headers(headers: dict[str, str], expected: str | None) -> None:
     assert credential(headers) == expected
