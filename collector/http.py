@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
 import time
@@ -215,7 +214,7 @@ async def _body(intake: Intake, signal: Signal, request: Request, content_type: 
     if content_type == status.PROTOBUF:
         return body
     try:
-        return await asyncio.to_thread(otlp_json.to_protobuf, signal, body)
+        return await intake.decoded(otlp_json.to_protobuf, signal, body)
     except MalformedError as error:
         raise status.malformed(str(error)) from None
 

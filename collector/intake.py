@@ -11,6 +11,7 @@ from collector import metrics as m
 from collector import status
 from collector.accounting import Accounts
 from collector.disk import Free
+from collector.heavy import Heavy
 from collector.inflight import Hold, InFlight
 from collector.limits import Limiter
 from collector.segment import Kind, Record, Signal
@@ -20,7 +21,7 @@ from leewatch.config import CollectorSection
 from leewatch.projects import DEFAULT_PROJECT, Limits
 
 INLINE_BYTES = 1 << 20
-"""Larger requests are judged in a thread: on the loop they would hold up all other senders."""
+"""Larger requests are decoded in a process of their own: here they would hold up all other senders."""
 RETRY_SECONDS = 2
 """What a refused sender is told to wait: about the time in which one segment is inserted and frees its space."""
 
@@ -58,6 +59,11 @@ class Intake:
         self._limiter = limiter or Limiter(Limits())
         self._known = {signal: set(spool.digests()) for signal, spool in spools.items()}
         self._under_way: dict[Signal, dict[bytes, asyncio.Future[None]]] = {signal: {} for signal in spools}
+        self._heavy = Heavy(self.max_request_bytes)
+
+    def close(self) -> None:
+        """Ends what decodes large requests."""
+        self._heavy.close()
 
     def hold(self) -> Hold:
         """Counts the memory of one request, from its first byte to its answer."""
@@ -92,7 +98,7 @@ class Intake:
             if len(body) <= INLINE_BYTES:
                 verdict = check(signal, body, project, self._max_value_bytes)
             else:
-                verdict = await asyncio.to_thread(check, signal, body, project, self._max_value_bytes)
+                verdict = await self._heavy.run(check, signal, body, project, self._max_value_bytes)
         except TooManyError as error:
             raise status.too_large(str(error)) from None
         except MalformedError as error:
@@ -113,6 +119,15 @@ class Intake:
             self._remember(signal, verdict.digest, append)
             await _durable(append)
         return Accepted(verdict.rejected, verdict.reason)
+
+    async def decoded(self, work: Callable[[Signal, bytes], bytes], signal: Signal, body: bytes) -> bytes:
+        """What `work` makes of a body, away from the loop. Raises Refusal, and what `work` raises."""
+        if len(body) <= INLINE_BYTES:
+            return await asyncio.to_thread(work, signal, body)
+        try:
+            return await self._heavy.run(work, signal, body)
+        except TooManyError as error:
+            raise status.too_large(str(error)) from None
 
     async def _is_duplicate(self, signal: Signal, digest: bytes) -> bool:
         """Whether these bytes are durable here. A copy that is being written is waited for: it may yet fail."""

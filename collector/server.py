@@ -185,6 +185,7 @@ class Collector(Pages):
     def close(self) -> None:
         """Ends what the constructor started; requests that were acked are durable, whatever is left undelivered."""
         self.keyrings.stop()
+        self.intake.close()
         for spool in self.spools.values():
             spool.close()
         deadline = time.monotonic() + DRAIN_SECONDS

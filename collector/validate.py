@@ -76,6 +76,8 @@ def check(
     request = wire.read(signal, body)
     _refuse_crowded(signal, request)
     received, rejected, first, last = _CHECKS[signal](request)
+    if received > MOST_ITEMS:
+        raise TooManyError(f"the request holds {received} data points; at most {MOST_ITEMS} are taken at once")
     if rejected:
         _remove(signal, request)
     # Written anew: the database reads repeated fields, foreign wire types and overlong numbers in its own way or not at

@@ -66,9 +66,8 @@ class Direct:
     def __init__(self, directory: Path, part: Part) -> None:
         self.part = part
         self.spools = {signal: Spool(directory / signal, signal, FLUSH_BYTES) for signal in SIGNALS}
-        intake = Intake(CollectorSection(), self.spools, m.Metrics())
-        self._app = application(intake, Gate(False, _NoKeys()), _NoPages())
-        self._forget = intake.forget
+        self._intake = Intake(CollectorSection(), self.spools, m.Metrics())
+        self._app = application(self._intake, Gate(False, _NoKeys()), _NoPages())
         self._gone: list[tuple[Signal, list[bytes]]] = []
         self._stopping = threading.Event()
         self._drains = [threading.Thread(target=self._drain, args=(spool,)) for spool in self.spools.values()]
@@ -80,6 +79,7 @@ class Direct:
         try:
             asyncio.run(self._send_all(mutator, numbers, progress))
         finally:
+            self._intake.close()
             for spool in self.spools.values():
                 spool.close()
             self._stopping.set()
@@ -98,7 +98,7 @@ class Direct:
                     f"{len(cases)} cases together took {took:.1f} s of CPU", max(cases, key=lambda c: len(c.body))
                 )
             while self._gone:
-                self._forget(*self._gone.pop())
+                self._intake.forget(*self._gone.pop())
             now = resident_mb(os.getpid())
             if start <= len(numbers) // 5:
                 early = max(early, now)
