@@ -24,6 +24,7 @@ from leewatch import plugins
 from leewatch.config import Settings
 from leewatch.contracts import Clock, Encoder, PluginOptions, Scorer
 from leewatch.errors import DataDirectoryLockedError, LeewatchError, NotRunningError, StoreUnavailableError
+from leewatch.redaction.section import RedactionSection
 from leewatch.storage import client
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,8 @@ def jobs(
 ) -> list[Job]:
     """The jobs of this role."""
     section, drift = settings.section(AnalyzersSection), settings.section(DriftSection)
-    scoring = ScoringJob(section, encoder, scorers, clock, stop)
+    drops = settings.section(RedactionSection).plan().drops
+    scoring = ScoringJob(section, encoder, scorers, clock, stop, drops)
     drifting = DriftJob(drift, encoder.model, clock, stop)
     prices = PricesJob(section.prices, clock)
     return [

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from analyzers.backlog import Slice, Slices
@@ -32,6 +32,10 @@ JOB = "score"
 EMBEDDINGS = "embeddings"
 NO_CONTENT = "no content"
 REDACTED = "content redacted"
+DROPPED = "content dropped before it was scored"
+NOT_HELD = "no content, or dropped before it was scored"
+"""Texts of a project with `redaction.content: drop` are in memory only: a restart of the database, or a backlog longer than
+that memory, loses them. NOT_HELD where nobody knows whether log records brought any."""
 
 
 @dataclass
@@ -77,7 +81,10 @@ class ScoringJob:
         scorers: Sequence[Scorer],
         clock: Clock,
         stop: threading.Event,
+        drops: bool = False,
     ) -> None:
+        """drops: whether any project drops its content, which is then to be taken out of memory once it is scored."""
+        self._drops = drops
         self._section = section
         self._encoder = encoder
         self._scorers = {scorer.name: scorer for scorer in scorers}
@@ -105,7 +112,12 @@ class ScoringJob:
                 if not behind.oldest():
                     self._slices.finish(older)
                 done = done.merged(behind)
-            store.write_progress(self._progress(done, min(started, self._slices.unverified_since or started)))
+            progress = list(self._progress(done, min(started, self._slices.unverified_since or started)))
+            store.write_progress(progress)
+            if self._drops:
+                # Log records may bring content long before their span, and inserts are seen out of order.
+                grace = self._section.content_wait_seconds + self._section.overlap_seconds
+                store.forget(min(state.done_until for state in progress) - timedelta(seconds=grace))
             progressed = bool(done.rows) or older is not self._slices.older()
             stuck = done.truncated and not progressed
             self._limit = min(self._limit * 2, MOST_CANDIDATES) if stuck else CANDIDATES
@@ -196,7 +208,9 @@ class ScoringJob:
             return None
         self._attempts.succeeded(scorer.name)
         return [
-            ScoredSpan(span, complete([] if unable[span.key] else next(results), outputs, unable[span.key]))
+            ScoredSpan(
+                span, complete([] if unable[span.key] else _told(span, next(results)), outputs, unable[span.key])
+            )
             for span, _ in batch
         ]
 
@@ -257,7 +271,28 @@ def _embedded(span: Candidate) -> bool:
 def _unable(span: Candidate, content: Content) -> str:
     if span.content_redacted:
         return REDACTED
-    return "" if content.prompt or content.response or content.context else NO_CONTENT
+    if content.prompt or content.response or content.context:
+        return ""
+    if span.content_dropped:
+        return DROPPED if span.had_texts else NOT_HELD
+    return NO_CONTENT
+
+
+def _told(span: Candidate, scores: Sequence[Score]) -> Sequence[Score]:
+    """The scores; of a span whose texts are not kept, without what may quote them: explanations, and texts of findings."""
+    if not span.content_dropped:
+        return scores
+    return [
+        replace(
+            score,
+            explanation="",
+            details=tuple(
+                {key: value for key, value in detail.items() if isinstance(value, int | float)}
+                for detail in score.details
+            ),
+        )
+        for score in scores
+    ]
 
 
 def _texts(span: Candidate, content: Content) -> SpanTexts:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from leewatch.contracts import Vectors
 from leewatch.schema import Score
@@ -22,6 +23,9 @@ SPAN_FIELDS = ("prompt", "response")
 TRACES_AT_ONCE = 250
 """Trace ids in one query: parameters travel in the URL, which servers cut at some tens of kilobytes."""
 
+UNKNOWN_TABLE = 60
+"""ClickHouse's error code."""
+
 SpanKey = tuple[str, str, str]
 """project, trace id, span id."""
 
@@ -29,7 +33,8 @@ SpanKey = tuple[str, str, str]
 @dataclass(frozen=True)
 class Candidate:
     """An LLM span that lacks scores or embeddings. ts_ns: start, nanoseconds since 1970 (a datetime
-    would cut it to microseconds). scorers and fields: what it has.
+    would cut it to microseconds). content_dropped: its texts are not kept, they wait in memory at most; had_texts: it
+    brought some itself. scorers and fields: what it has.
     """
 
     project: str
@@ -41,6 +46,8 @@ class Candidate:
     ingested_at: datetime
     content_redacted: bool
     status: str
+    content_dropped: bool = False
+    had_texts: bool = False
     scorers: frozenset[str] = field(default_factory=frozenset)
     fields: frozenset[str] = field(default_factory=frozenset)
 
@@ -116,6 +123,7 @@ class AnalyzerStore:
             since=since,
             until=until,
             versions=[f"{name}@{version}" for name, version in versions.items()],
+            scorers=list(versions),
             model=model,
             limit=limit,
         )
@@ -130,11 +138,11 @@ class AnalyzerStore:
         return None if first is None else utc(first)
 
     def contents(self, spans: Sequence[Candidate]) -> dict[SpanKey, Content]:
-        """Texts of the spans that have any."""
+        """Texts of the spans that have any: those that are kept, and those that are in memory until they are scored."""
         texts: dict[SpanKey, Content] = {}
-        for project in sorted({span.project for span in spans}):
-            traces = sorted({span.trace_id for span in spans if span.project == project})
-            for row in self.content_rows(project, traces):
+        for project, dropped in sorted({(span.project, span.content_dropped) for span in spans}):
+            traces = sorted({s.trace_id for s in spans if (s.project, s.content_dropped) == (project, dropped)})
+            for row in self.content_rows(project, traces, "contents_waiting" if dropped else "contents"):
                 texts[(project, row["trace_id"], row["span_id"])] = Content(
                     row["prompt_text"],
                     row["response_text"],
@@ -144,10 +152,24 @@ class AnalyzerStore:
                 )
         return texts
 
-    def content_rows(self, project: str, traces: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """Rows of the query `contents` for all spans of the traces."""
+    def content_rows(self, project: str, traces: Sequence[str], query: str = "contents") -> Iterator[dict[str, Any]]:
+        """Rows of the query `contents`, or of `contents_waiting`, for all spans of the traces."""
         for start in range(0, len(traces), TRACES_AT_ONCE):
-            yield from self.rows("contents", project=project, traces=list(traces[start : start + TRACES_AT_ONCE]))
+            try:
+                yield from self.rows(query, project=project, traces=list(traces[start : start + TRACES_AT_ONCE]))
+            except DatabaseError as error:
+                if query == "contents_waiting" and error.code == UNKNOWN_TABLE:
+                    return  # no project drops content any more
+                raise
+
+    def forget(self, until: datetime) -> None:
+        """Takes waiting texts that came in before this moment out of the database's memory."""
+        try:
+            if self.rows("waiting_rows", until=until)[0]["rows"]:
+                self._client.command(self._sql["forget"], parameters={"until": until})
+        except DatabaseError as error:
+            if error.code != UNKNOWN_TABLE:
+                raise
 
     def write_scores(self, scorer: str, version: str, scored: Sequence[ScoredSpan]) -> None:
         """Writes all scores of some spans by one scorer in one insert."""
@@ -219,6 +241,8 @@ def _candidate(row: Mapping[str, Any]) -> Candidate:
         session_id=row["session_id"],
         ingested_at=utc(row["ingested_at"]),
         content_redacted=bool(row["content_redacted"]),
+        content_dropped=bool(row["content_dropped"]),
+        had_texts=bool(row["had_texts"]),
         status=row["status"],
         scorers=frozenset(row["scorers"]),
         fields=frozenset(row["fields"]),

@@ -115,6 +115,17 @@ def _request(signal: Signal, item: Any, resource: Any, scope: Any) -> bytes:
     return bytes(request.SerializeToString())
 
 
+def bare(signal: Signal, body: bytes) -> bytes:
+    """The request without what may hold texts: attributes, events, links, messages and bodies; data points as they are."""
+    if signal == "metrics":
+        return body
+    request = parse(signal, body)
+    for item, _, _ in _walk(signal, request):
+        for name in ("attributes", "events", "links", "status") if signal == "traces" else ("attributes", "body"):
+            item.ClearField(name)
+    return bytes(request.SerializeToString())
+
+
 def missing(expected: Iterable[Piece], present: Counter[Key]) -> list[Piece]:
     """The pieces that are not present, each key as often as it lacks."""
     left = Counter(present)

@@ -40,6 +40,7 @@ from leewatch.config import CollectorSection, Settings
 from leewatch.errors import DataDirectoryNotWritableError
 from leewatch.projects import Limits
 from leewatch.redaction.key import key_of
+from leewatch.redaction.section import RedactionSection
 from leewatch.semconv.own_keys import MappingSection
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,8 @@ class Collector(Pages):
         limiter = Limiter(limits, lambda: self.keyrings.current)
         self.intake = Intake(self._section, self.spools, self.metrics_registry, self._free, limiter=limiter)
         self.gate = Gate(self._section.require_api_key, self.keyrings)
-        sql = statements(key_of(settings), settings.section(MappingSection).own_keys())
+        drops = settings.section(RedactionSection).plan().drops_for
+        sql = statements(key_of(settings), settings.section(MappingSection).own_keys(), drops)
         self._writers = [
             Writer(
                 spool,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from collector.segment import SIGNALS, Signal
 from collector.tables import Statements
 from leewatch.semconv import sql
@@ -16,10 +18,13 @@ DERIVED: dict[Signal, tuple[str, ...]] = {
 """What the views derive from the raw table of each signal."""
 
 
-def statements(redaction_key: bytes = b"", own: OwnKeys = NO_KEYS) -> Statements:
+def statements(
+    redaction_key: bytes = b"", own: OwnKeys = NO_KEYS, drops: Callable[[str], bool] = lambda _: False
+) -> Statements:
     """Everything a delivery runs.
 
-    redaction_key: what hashed values are keyed with, where any are. own: attribute keys of the user's.
+    redaction_key: what hashed values are keyed with, where any are. own: attribute keys of the user's. drops: whether the
+    content of a project is dropped.
     """
     return Statements(
         insert={name: sql.INGEST[name] for name in SIGNALS},
@@ -30,4 +35,5 @@ def statements(redaction_key: bytes = b"", own: OwnKeys = NO_KEYS) -> Statements
         },
         queries=queries.load("collector"),
         redaction_key=redaction_key,
+        drops=drops,
     )

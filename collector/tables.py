@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -16,7 +17,7 @@ from collector import metrics as m
 from collector.batches import Batch, Message, fresh_token
 from collector.database import Database, DatabaseError
 from collector.faults import Fault
-from collector.pieces import Key, Piece, keys
+from collector.pieces import Key, Piece, bare, keys
 from collector.segment import Signal
 
 
@@ -25,7 +26,7 @@ class Statements:
     """SQL and settings of the inserts.
 
     repairs: by derived table what derives, for one batch and the hashes of (TraceId, SpanId) from `low` to `high`, the
-    rows that a view did not.
+    rows that a view did not. drops: whether the content of a project is dropped.
     """
 
     insert: Mapping[Signal, str]
@@ -33,6 +34,7 @@ class Statements:
     repairs: Mapping[Signal, Mapping[str, str]]
     queries: Mapping[str, str]
     redaction_key: bytes = field(default=b"", repr=False)
+    drops: Callable[[str], bool] = lambda _: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,14 @@ class Tables:
         return sum((keys(self.signal, base64.b64decode(body), batch.received_ns) for (body,) in rows), Counter[Key]())
 
     def bury(self, batch: Batch, group: Sequence[Piece], letter: Letter) -> str:
-        """Writes one dead letter that holds these pieces; its id. Writing it again adds nothing."""
+        """Writes one dead letter that holds these pieces; its id. Writing it again adds nothing.
+
+        Where content is dropped it holds ids, names and times alone, and the number of the error: its text may quote values.
+        """
         identity = fresh_token(batch.name, group) + (f"/{letter.derived}" if letter.derived else "")
+        body = b"".join(piece.body for piece in group)
+        if self._statements.drops(batch.project):
+            body, letter = bare(self.signal, body), replace(letter, reason=_unquoted(letter.reason))
         row = {
             "id": identity,
             "signal": self.signal,
@@ -113,7 +121,7 @@ class Tables:
             "project": batch.project,
             "spans": len(group),
             "reason": letter.reason,
-            "body": base64.b64encode(b"".join(piece.body for piece in group)).decode(),
+            "body": base64.b64encode(body).decode(),
         }
         settings = {"async_insert": 0, "insert_deduplication_token": identity}
         self._database.insert(self._statements.queries["insert_dead_letters"], orjson.dumps(row), settings)
@@ -136,3 +144,11 @@ class Tables:
         if "{signal:" in self._statements.queries[name]:
             parameters["signal"] = self.signal
         return self._database.rows(self._statements.queries[name], **parameters)
+
+
+def _unquoted(reason: str) -> str:
+    """What is told of an error whose text may quote values: its number and name."""
+    number = re.search(r"Code: ([0-9]+)", reason, re.IGNORECASE)
+    name = re.search(r"\(([A-Z][A-Z_]{3,})\)", reason)
+    told = " ".join(found.group(1) for found in (number, name) if found)
+    return f"{f'error {told}' if told else 'an error'}; its text may quote content, which this project drops"

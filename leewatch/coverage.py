@@ -31,7 +31,7 @@ class ServiceCoverage:
     """One service. Counts are spans; those of `missing` and `without_content` are LLM calls, of which there are `calls`.
 
     kinds: kind -> spans. missing: what -> calls without it. without_content: why -> calls that have neither prompt nor
-    response, or whose sender masked them. unmapped: key -> spans that carry it.
+    response, whose sender masked them, or whose project drops them. unmapped: key -> spans that carry it.
     """
 
     project: str
@@ -46,7 +46,7 @@ class ServiceCoverage:
 
 
 MISSING = ("model", "tokens", "prompt", "response", "session", "user")
-REASONS = ("masked_by_sender", "uploaded_elsewhere", "not_sent")
+REASONS = ("masked_by_sender", "dropped_here", "uploaded_elsewhere", "not_sent")
 
 
 def coverage(client: Client, since: datetime, own: OwnKeys = NO_KEYS) -> list[ServiceCoverage]:

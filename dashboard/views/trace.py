@@ -131,7 +131,7 @@ def _span(
     ]
     left, right = st.columns([5, 3], gap="large")
     with left:
-        _conversation(content.get(row.span_id), scores, row)
+        _conversation(content.get(row.span_id), scores, row, llm)
     with right:
         _scores(scores)
         if llm is not None:
@@ -141,9 +141,17 @@ def _span(
         layout.show(_attributes(source))
 
 
-def _conversation(content: Mapping[str, Any] | None, scores: Sequence[Mapping[str, Any]], row: tree.Row) -> None:
+def _conversation(
+    content: Mapping[str, Any] | None,
+    scores: Sequence[Mapping[str, Any]],
+    row: tree.Row,
+    llm: Mapping[str, Any] | None,
+) -> None:
     turns = conversation.turns(content) if content else []
     layout.section("Content")
+    if llm is not None and llm["content_dropped"] and not turns:
+        layout.show(_dropped(llm))
+        return
     if not turns:
         layout.show(
             layout.caption(
@@ -167,6 +175,23 @@ def _conversation(content: Mapping[str, Any] | None, scores: Sequence[Mapping[st
         )
         shown.append(_turn(turn, found))
     layout.show(*shown)
+
+
+def _dropped(llm: Mapping[str, Any]) -> Markup:
+    """That nothing is missing: the texts are not kept, and how long they were."""
+    lengths = [
+        f"{name} {llm[f'{name}_length']:,} characters"
+        for name in ("prompt", "response", "context")
+        if llm[f"{name}_length"]
+    ]
+    return div(
+        "lw-note",
+        tag("b", "Dropped on purpose. "),
+        "This project does not keep texts (",
+        layout.code("redaction.content: drop"),
+        "): they were held in memory for scoring only.",
+        f" As sent: {', '.join(lengths)}." if lengths else None,
+    )
 
 
 def _marks(scores: Sequence[Mapping[str, Any]], prefix: str) -> list[tuple[int, int, str]]:

@@ -134,7 +134,7 @@ def _list(rows: Sequence[dict[str, Any]], view: View, texts: dict[tuple[str, str
                 tag(
                     "a",
                     div("lw-clip", prompt or row["name"]),
-                    div("lw-clip lw-soft", response),
+                    div("lw-clip lw-soft", response or (row["content_dropped"] and "content dropped") or ""),
                     href=there,
                     target="_self",
                 ),

@@ -26,6 +26,9 @@ def _off(value: Any) -> Any:
 Mode = Annotated[Literal["off", "mask", "hash"], BeforeValidator(_off)]
 
 
+Content = Literal["keep", "drop"]
+
+
 class OwnPattern(Section):
     """A regular expression of the user's."""
 
@@ -55,6 +58,7 @@ class PolicySection(Section):
     """What happens to personal data and secrets of one project. What is not given is as in the section itself."""
 
     mode: Mode | None = Field(None, description="what happens to all kinds: off, mask or hash")
+    content: Content | None = Field(None, description="what happens to prompts, answers and other texts: keep or drop")
     kinds: dict[str, Mode] | None = Field(None, description="kind: mode, where one differs")
     patterns: dict[str, Annotated[OwnPattern, BeforeValidator(_own)]] | None = Field(
         None, description="own patterns; NAME: REGEX, or NAME: {regex: REGEX, mode: MODE}"
@@ -75,6 +79,20 @@ class RedactionSection(PolicySection):
     """What happens to personal data and secrets before telemetry is stored (see howto/redaction.md)."""
 
     mode: Mode = Field("off", description="what happens to all kinds: off, mask ([EMAIL]) or hash ([EMAIL:token])")
+    content: Content = Field(
+        "keep",
+        description="what happens to texts (prompts, answers, tools, documents): keep, or drop once they are scored",
+    )
+    keep_attributes: list[str] = Field(
+        default_factory=list,
+        description="attribute keys, or beginnings that end in *, that stay though content is dropped; also StatusMessage, Body",
+    )
+    waiting_mb: int = Field(
+        256,
+        ge=16,
+        le=65_536,
+        description="memory of the database for content that is to be dropped, until it is scored, MB",
+    )
     kinds: dict[str, Mode] = Field(
         default_factory=dict, description=f"kind: mode, where one differs; kinds: {', '.join(KINDS)}"
     )
@@ -88,6 +106,14 @@ class RedactionSection(PolicySection):
     projects: dict[str, PolicySection] = Field(
         default_factory=dict, description="project: policy, where one differs; what it does not give is as above"
     )
+
+    @field_validator("keep_attributes")
+    @classmethod
+    def _not_all(cls, keys: list[str]) -> list[str]:
+        for key in keys:
+            if not key.strip("*") or "*" in key[:-1]:
+                raise ValueError(f"{key!r} must be a key, or the beginning of keys and a * at its end")
+        return keys
 
     @model_validator(mode="after")
     def _named(self) -> RedactionSection:
@@ -103,7 +129,12 @@ class RedactionSection(PolicySection):
         for name, policy in self.projects.items():
             apart.setdefault(_policy(policy, self), []).append(name)
         apart.pop(rest, None)
-        return Plan(tuple((tuple(sorted(names)), policy) for policy, names in apart.items()), rest)
+        return Plan(
+            tuple((tuple(sorted(names)), policy) for policy, names in apart.items()),
+            rest,
+            tuple(self.keep_attributes),
+            self.waiting_mb,
+        )
 
 
 def _policy(given: PolicySection, base: RedactionSection) -> Policy:
@@ -115,4 +146,4 @@ def _policy(given: PolicySection, base: RedactionSection) -> Policy:
     ]
     every = [*own, *((pattern, kinds.get(pattern.kind, mode)) for pattern in PATTERNS)]
     rules = tuple(Rule(pattern, chosen) for pattern, chosen in every if chosen != "off")
-    return Policy(rules)
+    return Policy(rules, (given.content or base.content) == "drop")

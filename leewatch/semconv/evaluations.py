@@ -172,8 +172,12 @@ def _indexed() -> str:
     return f"arrayMap(g -> {row}, {groups})"
 
 
-def scores_select() -> str:
-    """Rows of `scores` from the step: results that have a name and a target."""
+def scores_select(dropped: str = "") -> str:
+    """Rows of `scores` from the step: results that have a name and a target.
+
+    dropped: SQL, whether the content of the row's project is dropped; explanations quote it.
+    """
+    explained = f"if({dropped}, '', results.explanation) AS explanation" if dropped else "explanation"
     number = "multiIf(lower(value) = 'true', 1., lower(value) = 'false', 0., toFloat64OrNull(value))"
     source = f"transform(lower(source), {quoted(list(SOURCES))}, {quoted(list(SOURCES.values()))}, 'sdk')"
     return f"""SELECT
@@ -188,7 +192,7 @@ def scores_select() -> str:
     name,
     if(isFinite(assumeNotNull(number)), number, NULL) AS value,
     label,
-    explanation,
+    {explained},
     multiIf(value IS NOT NULL, '', error != '', error, label != '', 'label only', 'no value') AS reason,
     given_by AS source,
     if(identifier != '', identifier, given_by) AS scorer,

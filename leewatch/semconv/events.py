@@ -83,7 +83,7 @@ def _single_body() -> str:
     )
 
 
-def read_view() -> str:
+def read_view(source: str = "llm_content FINAL") -> str:
     """SELECT of the read view `span_content`: one row per span, '' when missing, log records assembled into messages."""
     ordered = f"arraySort(e -> (e.1, e.2 != 'gen_ai.system.message'), arrayFilter(e -> e.2 != '{CHOICE_EVENT}', event_messages))"
     choices = f"arraySort(e -> e.1, arrayFilter(e -> e.2 = '{CHOICE_EVENT}', event_messages))"
@@ -112,4 +112,4 @@ def read_view() -> str:
     coalesce({compact.read_inputs("c.input_messages", "c.prompt_text", "c.system_instructions")}, {joined.format("asked")}) AS input_messages,
     coalesce({compact.read_outputs("c.output_messages", "c.response_text")}, {joined.format("answered")}) AS output_messages,
     {plain}, ingested_at
-FROM (SELECT *, {ordered} AS asked, {choices} AS answered FROM llm_content FINAL) AS c"""
+FROM (SELECT *, {ordered} AS asked, {choices} AS answered FROM {source}) AS c"""

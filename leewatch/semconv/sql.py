@@ -24,14 +24,15 @@ a crash its row alone proves nothing, so verify (TraceId, SpanId) in otel_traces
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 
-from leewatch.redaction import intake
+from leewatch.redaction import content, intake
 from leewatch.redaction.expressions import KEY
 from leewatch.redaction.plan import OFF, Plan
-from leewatch.semconv import evaluations, events, landing, metric_views, metrics, normalize, protobuf
+from leewatch.semconv import evaluations, events, landing, metric_views, metrics, normalize, protobuf, waiting
 from leewatch.semconv.columns import COLUMNS
 from leewatch.semconv.lookup import NO_KEYS, OwnKeys
+from leewatch.semconv.object import SqlObject
 from leewatch.semconv.protobuf import EXTRA_FIELDS
 
 __all__ = ["EXTRA_FIELDS", "INGEST", "REPAIRED", "SqlObject", "ingest_settings", "objects", "repair_statement"]
@@ -52,15 +53,6 @@ REPAIRED = (
 """What `repair_statement` takes."""
 
 _LANDINGS = {"traces": protobuf.traces(), "logs": protobuf.logs(), "metrics": metrics.landing()}
-
-
-@dataclass(frozen=True, slots=True)
-class SqlObject:
-    """A table or view: the statements that create and drop it."""
-
-    name: str
-    create: str
-    drop: str
 
 
 def ingest_settings(signal: str) -> dict[str, str]:
@@ -86,7 +78,8 @@ def objects(plan: Plan = OFF, own: OwnKeys = NO_KEYS) -> list[SqlObject]:
     """
     traces, logs = _LANDINGS["traces"], _LANDINGS["logs"]
     steps = normalize.steps(own=own)
-    sources = ["otel_traces", *(step.name for step in steps)]
+    sources = [whole(intake.TRACES, plan), *(step.name for step in steps)]
+    records = whole(intake.LOGS, plan)
     return [
         _table(traces.table, traces.columns),
         _table(logs.table, logs.columns),
@@ -95,20 +88,19 @@ def objects(plan: Plan = OFF, own: OwnKeys = NO_KEYS) -> list[SqlObject]:
         _table(events.STEP, events.STEP_COLUMNS),
         _table(evaluations.STEP, evaluations.STEP_COLUMNS),
         *(_view(f"{name}_mv", name, select) for name, select in landing.between_selects().items()),
-        *_raw(intake.TRACES, landing.spans_select, plan),
-        *_raw(intake.LOGS, landing.logs_select, plan),
+        *_raw(intake.TRACES, landing.spans_select, plan, own),
+        *_raw(intake.LOGS, landing.logs_select, plan, own),
         _view("otel_traces_trace_id_ts_mv", "otel_traces_trace_id_ts", _trace_times("otel_traces")),
         *(
             _view(f"{step.name}_mv", step.name, step.select(source))
             for step, source in zip(steps, sources, strict=False)
         ),
-        _view("llm_spans_mv", "llm_spans", _spans()),
-        _view("llm_content_mv", "llm_content", _content()),
-        _view(f"{events.STEP}_mv", events.STEP, events.texts_select("otel_logs")),
-        _view("llm_content_logs_mv", "llm_content", events.content_select()),
-        _view(f"{evaluations.STEP}_logs_mv", evaluations.STEP, evaluations.from_logs("otel_logs")),
-        _view(f"{evaluations.STEP}_mv", evaluations.STEP, evaluations.from_spans("otel_traces")),
-        _view("scores_evaluations_mv", "scores", evaluations.scores_select()),
+        _view("llm_spans_mv", "llm_spans", _spans(plan)),
+        _view(f"{events.STEP}_mv", events.STEP, events.texts_select(records)),
+        *_contents(plan),
+        _view(f"{evaluations.STEP}_logs_mv", evaluations.STEP, evaluations.from_logs(records)),
+        _view(f"{evaluations.STEP}_mv", evaluations.STEP, evaluations.from_spans(sources[0])),
+        _view("scores_evaluations_mv", "scores", evaluations.scores_select(_dropped(plan, "Project"))),
         *_metrics(plan),
         _view("batches_traces_mv", "batches", landing.ledger_select("traces")),
         _view("batches_logs_mv", "batches", landing.ledger_select("logs")),
@@ -133,17 +125,56 @@ def _metrics(plan: Plan) -> list[SqlObject]:
 
 
 def _points(kind: str, plan: Plan) -> list[SqlObject]:
-    return _raw(intake.metrics(kind), lambda more: metrics.points_select(kind, KEY if more else ""), plan)
+    select = partial(metrics.points_select, kind)
+    return _raw(intake.metrics(kind), lambda more: select(KEY if more else ""), plan.keeping())
 
 
-def _raw(raw: intake.Raw, select: Callable[[str], str], plan: Plan) -> list[SqlObject]:
-    """How rows reach a raw table: straight from the landing, or by the intake where they are redacted."""
-    if not plan.redacts:
+def whole(raw: intake.Raw, plan: Plan) -> str:
+    """Table whose rows normalization reads: the raw table, or that before it where the content of some rows is dropped."""
+    if not plan.drops:
+        return raw.table
+    return f"{raw.table}_whole" if plan.redacts else raw.intake
+
+
+def _raw(raw: intake.Raw, select: Callable[[str], str], plan: Plan, own: OwnKeys = NO_KEYS) -> list[SqlObject]:
+    """How rows reach a raw table: straight from the landing, or by the intake where they are redacted, and lose their content."""
+    if not plan.redacts and not plan.drops:
         return [_view(f"{raw.table}_mv", raw.table, select(""))]
-    return [
+    before = whole(raw, plan)
+    found = [
         _table(raw.intake, intake.columns(raw)),
         _view(f"{raw.intake}_mv", raw.intake, select(f", redaction_key AS {KEY}")),
-        _view(f"{raw.table}_redacted_mv", raw.table, intake.select(raw, plan)),
+    ]
+    if plan.drops and plan.redacts:
+        found.append(_table(before, intake.columns(raw)))
+    if plan.redacts:
+        found.append(_view(f"{raw.table}_redacted_mv", before, intake.select(raw, plan)))
+    if plan.drops:
+        found.append(_view(f"{raw.table}_dropped_mv", raw.table, content.select(raw, plan, before, own)))
+    return found
+
+
+def _dropped(plan: Plan, project: str) -> str:
+    """SQL: whether the content of the project in this column is dropped; '' when none is."""
+    return plan.dropped(project) if plan.drops else ""
+
+
+def _contents(plan: Plan) -> list[SqlObject]:
+    """Views that fill llm_content; content that is dropped waits in memory for the analyzers instead."""
+    spans, records = _content(), events.content_select()
+    if not plan.drops:
+        return [
+            _view("llm_content_mv", "llm_content", spans),
+            _view("llm_content_logs_mv", "llm_content", records),
+        ]
+    by_span, by_record = plan.dropped("llm_records.project"), f" WHERE {plan.dropped('Project')}"
+    return [
+        waiting.table(plan.waiting_mb),
+        _view("llm_content_mv", "llm_content", f"{spans} AND NOT ({by_span})"),
+        _view("llm_content_logs_mv", "llm_content", f"{records} WHERE NOT ({plan.dropped('Project')})"),
+        _view(f"{waiting.TABLE}_mv", waiting.TABLE, f"{spans} AND {by_span}"),
+        _view(f"{waiting.TABLE}_logs_mv", waiting.TABLE, f"{records}{by_record}"),
+        waiting.view(),
     ]
 
 
@@ -186,9 +217,20 @@ def _trace_times(source: str, where: str = "") -> str:
     )
 
 
-def _spans() -> str:
+def _spans(plan: Plan) -> str:
     names = [column.name for column in COLUMNS if column.table in ("spans", "both")]
-    return f"SELECT {', '.join(names)} FROM llm_records WHERE part != {normalize.CONTENT_ONLY}"
+    shown = dict.fromkeys(names, "")
+    if plan.drops:
+        dropped = plan.dropped("llm_records.project")
+        gone = (
+            "prompt_preview",
+            "response_preview",
+            *(() if content.keeps(plan.keep, content.STATUS) else ("error_message",)),
+        )
+        shown |= {name: f"if({dropped}, '', llm_records.{name}) AS " for name in gone}
+        shown["content_dropped"] = f"{dropped} AS "
+    columns = ", ".join(f"{sql}{name}" for name, sql in shown.items())
+    return f"SELECT {columns} FROM llm_records WHERE part != {normalize.CONTENT_ONLY}"
 
 
 def _content() -> str:

@@ -126,6 +126,14 @@ def generated_objects(settings: Settings) -> list[SqlObject]:
     return objects(_plan(settings), settings.section(MappingSection).own_keys())
 
 
+def sources(settings: Settings) -> dict[str, str]:
+    """Raw table -> the table whose rows are normalized: itself, unless it lacks content that is dropped."""
+    from leewatch.redaction import intake
+    from leewatch.semconv.sql import whole
+
+    return {raw.table: whole(raw, _plan(settings)) for raw in (intake.TRACES, intake.LOGS)}
+
+
 def is_current(client: Database, settings: Settings) -> bool:
     """Whether the generated objects in the database are those of this release and configuration."""
     run = _Run(client, settings.storage.database)

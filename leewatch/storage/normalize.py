@@ -72,6 +72,7 @@ class Normalization:
         self._name = f"{self._database}_normalize"
         self._beside = quote_name(self._name)
         self._client = connect(self._database)
+        self._targets = migrate.sources(settings)
 
     def __enter__(self) -> Normalization:
         """Raises MigrationError when the database has other generated objects than this release and configuration make."""
@@ -118,6 +119,7 @@ class Normalization:
         before = self._spans(day.day)
         self._empty()
         self._feed(day, advance)
+        self._keep_dropped(day.day)
         self._swap(day.day)
         content = self._replace_content(day.day)
         late = self.catch_up(day.day, began - LATE)
@@ -169,8 +171,15 @@ class Normalization:
             )
         )  # fmt: skip
         self._client.command(
-            f"INSERT INTO {self._beside}.{table} ({names}) SELECT {names} FROM {self._main}.{table} WHERE {where} "
+            f"INSERT INTO {self._beside}.{self._targets[table]} ({names}) SELECT {names} FROM {self._main}.{table} WHERE {where} "
             "SETTINGS deduplicate_blocks_in_dependent_materialized_views = 0, insert_deduplicate = 0"
+        )
+
+    def _keep_dropped(self, day: date) -> None:
+        """Spans whose content was dropped stay as they are: what their lengths and usage were derived from is gone."""
+        self._client.command(
+            f"INSERT INTO {self._beside}.llm_spans SELECT * REPLACE (now64(3, 'UTC') AS ingested_at) "
+            f"FROM {self._main}.llm_spans FINAL WHERE {_on(day, 'ts')} AND content_dropped"
         )
 
     def _swap(self, day: date) -> None:

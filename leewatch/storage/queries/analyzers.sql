@@ -1,5 +1,6 @@
 -- name: candidates
 -- LLM spans of a slice of ingestion time that lack scores of a scorer's present version or embeddings, newest first. `total` counts them all, `oldest` is when the first of them all came in.
+-- Whose texts were dropped keeps the scores of earlier versions: there is nothing to score again.
 WITH
     (
         SELECT (min(ts), max(ts)) FROM llm_spans
@@ -7,12 +8,13 @@ WITH
     ) AS bounds
 SELECT spans.project AS project, spans.service AS service, toUnixTimestamp64Nano(spans.ts) AS ts_ns, spans.trace_id AS trace_id,
        spans.span_id AS span_id, spans.session_id AS session_id, spans.ingested_at AS ingested_at,
-       spans.content_redacted AS content_redacted, spans.status AS status,
-       scored.scorers AS scorers, embedded.fields AS fields, count() OVER () AS total,
+       spans.content_redacted AS content_redacted, spans.content_dropped AS content_dropped, spans.texts > 0 AS had_texts, spans.status AS status,
+       if(spans.content_dropped, scored.any_version, scored.present) AS scorers, embedded.fields AS fields, count() OVER () AS total,
        min(spans.ingested_at) OVER () AS oldest
 FROM
 (
-    SELECT project, service, ts, trace_id, span_id, session_id, ingested_at, content_redacted, status
+    SELECT project, service, ts, trace_id, span_id, session_id, ingested_at, content_redacted, content_dropped,
+           prompt_length + response_length + context_length AS texts, status
     FROM llm_spans
     WHERE kind = 'llm' AND ingested_at >= {since:DateTime64(3, 'UTC')} AND ingested_at < {until:DateTime64(3, 'UTC')}
     ORDER BY ingested_at DESC
@@ -20,10 +22,11 @@ FROM
 ) AS spans
 LEFT JOIN
 (
-    SELECT project, trace_id, span_id, groupUniqArray(toString(scorer)) AS scorers
+    SELECT project, trace_id, span_id,
+           groupUniqArrayIf(toString(scorer), has({versions:Array(String)}, concat(scorer, '@', version))) AS present,
+           groupUniqArrayIf(toString(scorer), has({scorers:Array(String)}, scorer)) AS any_version
     FROM scores
     WHERE source = 'scorer' AND target = 'span' AND ts >= bounds.1 AND ts <= bounds.2
-      AND has({versions:Array(String)}, concat(scorer, '@', version))
     GROUP BY project, trace_id, span_id
 ) AS scored USING (project, trace_id, span_id)
 LEFT JOIN
@@ -33,13 +36,29 @@ LEFT JOIN
     WHERE model = {model:String} AND ts >= bounds.1 AND ts <= bounds.2
     GROUP BY project, trace_id, span_id
 ) AS embedded USING (project, trace_id, span_id)
-WHERE length(scored.scorers) < length({versions:Array(String)}) OR length(embedded.fields) < 2
+WHERE length(scorers) < length({versions:Array(String)}) OR length(embedded.fields) < 2
 ORDER BY ingested_at DESC, trace_id, span_id
 LIMIT {limit:UInt32};
 
 -- name: first_ingested
 -- When the oldest LLM span came in; NULL when there is none.
 SELECT minOrNull(ingested_at) AS first FROM llm_spans WHERE kind = 'llm';
+
+-- name: contents_waiting
+-- The same of spans whose content is dropped once it is scored. The table is there only while a project does so.
+SELECT trace_id, span_id, prompt_text, response_text, context_text,
+       prompt_text != '' OR input_messages != '' AS asked,
+       response_text != '' OR output_messages != '' AS answered
+FROM span_content_waiting
+WHERE project = {project:String} AND trace_id IN {traces:Array(String)};
+
+-- name: forget
+-- Takes out of memory the content of spans that came in before a moment: all of them are scored.
+ALTER TABLE llm_content_waiting DELETE WHERE ingested_at < {until:DateTime64(3, 'UTC')};
+
+-- name: waiting_rows
+-- Rows in memory that came in before a moment.
+SELECT count() AS rows FROM llm_content_waiting WHERE ingested_at < {until:DateTime64(3, 'UTC')};
 
 -- name: contents
 -- Texts of the spans of some traces, '' where there is none; `answered` tells whether any output message is known.

@@ -8,16 +8,17 @@ SELECT
     countIf(kind = 'llm') AS calls,
     countIf(kind = 'llm' AND model = '') AS no_model,
     countIf(kind = 'llm' AND isNull(input_tokens) AND isNull(output_tokens)) AS no_tokens,
-    countIf(kind = 'llm' AND NOT asked) AS no_prompt,
-    countIf(kind = 'llm' AND NOT answered AND status != 'ERROR') AS no_response,
+    countIf(kind = 'llm' AND NOT (asked OR content_dropped)) AS no_prompt,
+    countIf(kind = 'llm' AND NOT (answered OR content_dropped) AND status != 'ERROR') AS no_response,
     countIf(kind = 'llm' AND session_id = '') AS no_session,
     countIf(kind = 'llm' AND user_id = '') AS no_user,
     countIf(kind = 'llm' AND content_redacted) AS masked_by_sender,
-    countIf(kind = 'llm' AND NOT (asked OR answered OR content_redacted) AND elsewhere) AS uploaded_elsewhere,
-    countIf(kind = 'llm' AND NOT (asked OR answered OR content_redacted OR elsewhere)) AS not_sent
+    countIf(kind = 'llm' AND content_dropped AND NOT content_redacted) AS dropped_here,
+    countIf(kind = 'llm' AND NOT (asked OR answered OR content_redacted OR content_dropped) AND elsewhere) AS uploaded_elsewhere,
+    countIf(kind = 'llm' AND NOT (asked OR answered OR content_redacted OR content_dropped OR elsewhere)) AS not_sent
 FROM
 (
-    SELECT project, service, kind, dialect, model, input_tokens, output_tokens, status, session_id, user_id, content_redacted, trace_id, span_id,
+    SELECT project, service, kind, dialect, model, input_tokens, output_tokens, status, session_id, user_id, content_redacted, content_dropped, trace_id, span_id,
         hasAny(mapKeys(metadata), {references:Array(String)}) AS elsewhere
     FROM llm_spans FINAL
     WHERE ts >= {since:DateTime64(3, 'UTC')}

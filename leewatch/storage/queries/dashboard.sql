@@ -399,7 +399,7 @@ WHERE trace_id IN {traces:Array(String)} AND span_id IN {spans:Array(String)}
 -- Spans that match the filters, newest first. text is looked for in the previews and in the stored prompt and response.
 SELECT
     project, service, ts, duration_ms, trace_id, span_id, name, kind, model, status, error_type, error_message,
-    total_tokens, session_id, user_id, prompt_preview, response_preview
+    total_tokens, session_id, user_id, prompt_preview, response_preview, content_dropped
 FROM llm_spans FINAL
 WHERE ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
     AND ({project:String} = '' OR project = {project:String})

@@ -57,7 +57,12 @@ def test_what_is_missing_is_counted_with_its_reason_for_each_service(client: Cli
     assert whole.unmapped == {}
     assert partly.dialects == ("genai", "openinference")
     assert partly.missing == {"model": 0, "tokens": 3, "prompt": 2, "response": 3, "session": 3, "user": 3}
-    assert partly.without_content == {"masked_by_sender": 1, "uploaded_elsewhere": 1, "not_sent": 1}
+    assert partly.without_content == {
+        "masked_by_sender": 1,
+        "dropped_here": 0,
+        "uploaded_elsewhere": 1,
+        "not_sent": 1,
+    }
     assert partly.unmapped == {"gen_ai.new_key": 2}
     own = {"feature": Own(("gen_ai.new_key",))}
     assert coverage(client, datetime.now(UTC) - timedelta(hours=1), own)[0].unmapped == {}

@@ -9,11 +9,14 @@ import pytest
 
 from leewatch.config import Settings, load
 from leewatch.errors import ConfigError, InputError
+from leewatch.redaction.content import CONTENT_FIELDS
 from leewatch.redaction.expressions import redacted, without_possessive
 from leewatch.redaction.key import key_of
 from leewatch.redaction.patterns import KINDS
 from leewatch.redaction.section import RedactionSection
 from leewatch.semconv import sql
+from leewatch.semconv.columns import COLUMNS
+from leewatch.semconv.lookup import fields_in
 
 
 def _settings(tmp_path: Path, text: str) -> Settings:
@@ -30,6 +33,28 @@ def test_off_is_the_default_and_changes_no_generated_object(tmp_path: Path) -> N
     plan = _section(tmp_path, "mode: off").plan()
     assert (plan.redacts, plan.hashes) == (False, False)
     assert sql.objects(plan) == sql.objects()
+
+
+def test_a_project_may_drop_its_content_and_one_may_keep_it(tmp_path: Path) -> None:
+    plan = _section(tmp_path, "{content: drop, projects: {lab: {content: keep}, shop: {mode: mask}}}").plan()
+    assert [plan.drops_for(name) for name in ("default", "lab", "shop")] == [True, False, True]
+    assert plan.dropped("p") == "p NOT IN ('lab')"
+    assert _section(tmp_path, "{projects: {shop: {content: drop}}}").plan().dropped("p") == "p IN ('shop')"
+    assert _section(tmp_path, "{content: drop}").plan().dropped("p") == "true"
+
+
+def test_nothing_of_dropping_is_generated_while_no_project_drops(tmp_path: Path) -> None:
+    for text in ("mode: off", "{mode: mask, projects: {lab: {mode: off}}}"):
+        made = "".join(item.create for item in sql.objects(_section(tmp_path, text).plan()))
+        assert [word for word in ("content_dropped", "leewatch.dropped", "waiting", "_whole") if word in made] == []
+
+
+def test_every_field_that_content_is_made_of_is_dropped() -> None:
+    settings = {"kind", "usage_document"}
+    read = {field for column in COLUMNS if column.table == "content" for field in fields_in(column.sql)}
+    texts = (column for column in COLUMNS if column.name in ("documents", "error_message"))
+    read |= {field for column in texts for field in fields_in(column.sql)}
+    assert read - settings <= CONTENT_FIELDS
 
 
 def test_a_kind_may_differ_and_a_project_inherits_what_it_does_not_say(tmp_path: Path) -> None:
@@ -53,6 +78,9 @@ def test_an_own_pattern_comes_first_and_may_have_a_mode_of_its_own(tmp_path: Pat
     ("text", "fault"),
     [
         ("mode: sometimes", "redaction.mode"),
+        ("content: shred", "redaction.content"),
+        ("keep_attributes: ['*']", "must be a key"),
+        ("keep_attributes: ['a*b']", "must be a key"),
         ("kinds: {shoe_size: mask}", "no kind is named 'shoe_size'"),
         ("patterns: {x: '(?<=a)b'}", "redaction.patterns.x.regex: value error, RE2 has no '(?<='"),
         ("patterns: {x: 'a++'}", "RE2 has no"),
