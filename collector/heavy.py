@@ -55,14 +55,26 @@ class Heavy:
                 return await asyncio.wait_for(asyncio.wrap_future(pool.submit(work, *arguments)), LONGEST_SECONDS)
             except (BrokenProcessPool, TimeoutError, MemoryError) as error:
                 self.close()
+                seconds = time.monotonic() - began
+                if isinstance(error, BrokenProcessPool) and not await self._works():
+                    log.error("no process can be started to decode large requests, they are decoded in this one")
+                    return await asyncio.to_thread(work, *arguments)
                 log.warning(
-                    "a request was refused, it could not be decoded: %s after %.1f s",
-                    type(error).__name__,
-                    time.monotonic() - began,
+                    "a request was refused, it cannot be decoded: %s after %.1f s", type(error).__name__, seconds
                 )
                 raise TooManyError(
                     "the request takes too long or too much memory to decode: lower the batch size"
                 ) from None
+
+    async def _works(self) -> bool:
+        """Whether a process ends well that does nothing: then it was the request that ended the other."""
+        pool = self._pool = self._started()
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(pool.submit(int)), LONGEST_SECONDS)
+        except (BrokenProcessPool, TimeoutError):
+            self.close()
+            return False
+        return True
 
     def close(self) -> None:
         """Ends the process, whatever it does."""

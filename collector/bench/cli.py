@@ -14,6 +14,7 @@ from collector.bench import crash as crash_bench
 from collector.bench.fuzz import run as fuzzing
 from collector.bench.ingest import Options, Result, measure
 from collector.bench.load import SPAN_BYTES
+from collector.bench.soak import run as soaking
 
 RECORDED = Path("tests/data/recorded")
 
@@ -100,6 +101,34 @@ def fuzz(
             progress.update(task, completed=done, total=total, description=part)
 
         result = fuzzing.measure(seed, bodies, min(stored, bodies), directory, tell)
+    _write(result.as_dict(), output)
+    if not result.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def soak(
+    seconds: Annotated[float, typer.Option(min=5, help="Time into which the day is pressed.")] = 720.0,
+    spans: Annotated[int, typer.Option(min=1000, help="Of the day; logs and data points come with them.")] = 1_700_000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same day.")] = 1,
+    recorded: Annotated[Path | None, typer.Option(help="Directory of recorded requests to send, too.")] = RECORDED,
+    output: Annotated[Path | None, typer.Option(help="File for the result as JSON.")] = None,
+) -> None:
+    """Send a day of traffic in some minutes; exit code 0 when memory, parts, files and threads stayed bounded."""
+    directory = recorded if recorded is not None and recorded.is_dir() else None
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("day", total=1.0)
+
+        def tell(part: float, sent: int) -> None:
+            progress.update(task, completed=part, description=f"day ({sent:,} spans)")
+
+        result = soaking.measure(seconds, spans, seed, directory, tell)
     _write(result.as_dict(), output)
     if not result.passed:
         raise typer.Exit(1)

@@ -186,11 +186,11 @@ def judge(part: Part, case: Case, code: int, answer: bytes) -> None:
     content_type = case.content_type.partition(";")[0]
     if code == ACCEPTED:
         refused = oracle.rejected(case.signal, content_type, answer)
-        # Values inside of what was refused for its ids are not looked at, so they need not be valid.
-        if body is None or not (valid or refused):
+        received = oracle.seen(case.signal, body) if body is not None else None
+        # Values inside of what holds no items, or was refused for its ids, are not looked at: they need not be valid.
+        if received is None or not (valid or refused or not received):
             part.find("accepted, though OTLP's own class cannot read it", case)
             return
-        received = oracle.items(case.signal, wire.read(case.signal, body))
         part.items.update({f"{case.signal} received": received, f"{case.signal} rejected": refused})
         return
     if code not in {MALFORMED, TOO_LARGE, WRONG_TYPE}:

@@ -23,6 +23,7 @@ from collector.segment import SIGNALS, Signal
 from collector.validate import REQUESTS
 
 JSON_SHARE = 0.25
+MOST_COPIES = 60
 CROWD_SHARE = 1 / 50_000
 """Cases of a megabyte and more, made of tiny messages; also bombs."""
 _ID_NAMES = frozenset({"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"})
@@ -126,7 +127,7 @@ class Mutator:
         document = json.loads(rng.choice(self._documents[signal]))
         _renew_ids(rng, document)
         for _ in range(rng.choice((0, 1, 1, 2, 4))):
-            document = _changed(rng, document)
+            document = _changed(rng, document, MOST_COPIES)
         text = json.dumps(document, ensure_ascii=rng.random() < 0.7)
         if rng.random() < 0.02:
             text = text.replace("{", '{"attributes":' + "[" * rng.choice((50, 1100, 20_000)) + ",", 1)
@@ -234,7 +235,7 @@ def _deep(rng: random.Random) -> str:
     return opening * depth + rng.choice(('{"intValue":"1"}', "null", "")) + closing * depth
 
 
-def _changed(rng: random.Random, node: Any) -> Any:
+def _changed(rng: random.Random, node: Any, copies: int) -> Any:
     """The document with one member changed, somewhere."""
     holder: Any = None
     key: Any = None
@@ -249,7 +250,7 @@ def _changed(rng: random.Random, node: Any) -> Any:
         case 0:
             del holder[key]
         case 1 if isinstance(holder, list):
-            holder += [place] * rng.choice((1, 1, 5, 300))
+            holder += [place] * rng.choice((1, 1, 5, copies))
         case 2 if isinstance(holder, dict):
             holder[
                 rng.choice(("x", "", "key", "value", "stringValue", "intValue", "arrayValue", "span_id", "spanId"))

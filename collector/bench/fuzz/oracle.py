@@ -16,6 +16,7 @@ from collector.bench.fuzz.mutate import Case
 from collector.body import reader
 from collector.segment import Signal
 from collector.validate import REQUESTS, MalformedError
+from leewatch.semconv import wire
 
 TYPES = (status.PROTOBUF, status.JSON)
 _RESPONSES: dict[Signal, tuple[Any, str]] = {
@@ -56,6 +57,14 @@ def is_valid(signal: Signal, body: bytes) -> bool:
     except DecodeError:
         return False
     return True
+
+
+def seen(signal: Signal, body: bytes) -> int | None:
+    """Items of a request whose values are not looked into; None where it cannot be read even so."""
+    try:
+        return items(signal, wire.read(signal, body))
+    except MalformedError:
+        return None
 
 
 def items(signal: Signal, request: Any) -> int:

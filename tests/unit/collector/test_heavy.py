@@ -51,6 +51,13 @@ def test_a_request_that_kills_the_process_is_refused_and_the_next_ones_are_taken
     assert found[2] == 2
 
 
+def test_where_no_process_can_be_started_requests_are_taken_all_the_same(
+    worker: Heavy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heavy, "_confined", os.abort)  # which takes other arguments: the process ends before it begins
+    assert _answer(worker, (len, b"abc")) == [3]
+
+
 def test_a_request_that_takes_too_long_is_refused(worker: Heavy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heavy, "LONGEST_SECONDS", 3.0)
     found = _answer(worker, (time.sleep, 60), (len, b"ab"))

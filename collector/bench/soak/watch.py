@@ -1,0 +1,46 @@
+"""What the processes and the tables of a running installation take, read from outside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from collector.bench.fuzz.result import resident_mb
+from collector.bench.processes import Installation
+from leewatch.storage.client import connect
+
+ROLES = ("store", "collector")
+_PARTS = """
+SELECT table, max(of_partition), sum(of_partition)
+FROM
+(
+    SELECT table, partition, count() AS of_partition FROM system.parts
+    WHERE active AND database = currentDatabase() GROUP BY table, partition
+)
+GROUP BY table
+"""
+
+
+def sample(running: Installation) -> Mapping[str, float]:
+    """Series by name: memory (MB), descriptors, threads by process; files; active parts by table and of its fullest partition."""
+    found: dict[str, float] = {}
+    for role in ROLES:
+        process = Path(f"/proc/{running.pid(role)}")
+        found[f"{role}.rss_mb"] = round(resident_mb(running.pid(role)), 1)
+        found[f"{role}.fds"] = len(os.listdir(process / "fd"))
+        found[f"{role}.threads"] = len(os.listdir(process / "task"))
+    found["spool.files"] = _files(running.data / "spool")
+    found["temporary.files"] = sum(_files(path) for path in running.data.rglob("tmp*") if path.is_dir())
+    client = connect(running.settings)
+    try:
+        for table, fullest, parts in client.query(_PARTS).result_rows:
+            found[f"{table}.fullest.parts"] = fullest
+            found[f"{table}.parts"] = parts
+    finally:
+        client.close()
+    return found
+
+
+def _files(directory: Path) -> int:
+    return sum(len(names) for _, _, names in os.walk(directory))
