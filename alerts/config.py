@@ -10,7 +10,7 @@ from pydantic import Field as Key
 from pydantic import SecretStr, field_validator, model_validator
 
 from alerts.rules import Rule, Severity, parse
-from leewatch.config import Section
+from leewatch.config import HEALTH_HOST, HEALTH_PORT, Port, Section
 
 
 class SlackSection(Section):
@@ -91,6 +91,8 @@ class AlertsSection(Section):
     slack: SlackSection = Key(default_factory=SlackSection, description="Slack")
     webhook: WebhookSection = Key(default_factory=WebhookSection, description="your own HTTP endpoint")
     apprise: AppriseSection = Key(default_factory=AppriseSection, description="e-mail, Teams, PagerDuty and others")
+    health_host: str = HEALTH_HOST
+    health_port: Port | None = HEALTH_PORT
 
     @field_validator("rules", mode="before")
     @classmethod

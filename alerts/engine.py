@@ -11,6 +11,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from alerts import evidence, message
+from alerts import metrics as m
 from alerts.alert import Alert, fingerprint
 from alerts.channels import Channel
 from alerts.config import AlertsSection
@@ -22,6 +23,7 @@ from alerts.route import Plan, Sent, Timing, plan
 from alerts.rules import Rule, shipped
 from alerts.verdict import NO_DATA
 from leewatch.contracts import Clock
+from leewatch.instruments import Registry
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +32,15 @@ class Engine:
     """The alert process without its loop: `evaluate`, then `deliver`, again and again."""
 
     def __init__(
-        self, client: Client, section: AlertsSection, dashboard_url: str, channels: Sequence[Channel], clock: Clock
+        self,
+        client: Client,
+        section: AlertsSection,
+        dashboard_url: str,
+        channels: Sequence[Channel],
+        clock: Clock,
+        registry: Registry | None = None,
     ) -> None:
+        self._registry = registry or Registry(m.ALL, "alerts")
         self._client = client
         self._section = section
         self._url = dashboard_url
@@ -61,6 +70,7 @@ class Engine:
             except ClickHouseError as error:
                 log.warning("rule %s could not be evaluated: %s", rule.name, _first_line(error))
                 failed.append(rule.name)
+                self._registry.add(m.RULE_FAILURES, rule=rule.name)
                 continue
             for alert, phase in self._judge(rule, observations, now):
                 phases[phase_key(alert)] = phase
@@ -72,6 +82,8 @@ class Engine:
         self._alerts.update({alert.fingerprint: alert for alert in changed})
         for alert in changed:
             log.info("%s %s: %s (%s)", alert.rule, alert.location, alert.state, alert.reason)
+        for state in ("pending", "firing"):
+            self._registry.set(m.ACTIVE, sum(alert.state == state for alert in self._alerts.values()), state=state)
         done = now - timedelta(seconds=self._section.lateness_seconds)
         self._journal.progress(now, done, len(rules), f"failed: {', '.join(failed)}" if failed else "")
         return changed
@@ -179,6 +191,7 @@ class Engine:
         result = channel.notifier.send(message.notification(due.alerts, group), due.handle)
         now = self._now()
         attempt = channel.record(result, now)
+        self._registry.add(m.DELIVERIES, channel=channel.name, outcome="ok" if result.ok else "failed")
         sent = self._sent[channel.name]
         for alert in due.alerts:
             before = sent.get(alert.fingerprint, Sent())

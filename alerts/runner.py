@@ -15,11 +15,14 @@ from types import FrameType
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from alerts import channels
+from alerts import metrics as m
 from alerts.config import AlertsSection
 from alerts.engine import Engine
+from leewatch import health
 from leewatch.config import Settings
 from leewatch.contracts import Clock
-from leewatch.errors import DataDirectoryLockedError, StoreUnavailableError
+from leewatch.errors import DataDirectoryLockedError, NotRunningError, StoreUnavailableError
+from leewatch.instruments import Registry
 from leewatch.storage.client import connect
 
 log = logging.getLogger(__name__)
@@ -51,19 +54,33 @@ def run(settings: Settings) -> None:
 
 def serve(settings: Settings, stop: Event, clock: Clock = utc_now) -> None:
     """Runs the role until `stop` is set. A database that does not answer is waited for."""
-    section = settings.section(AlertsSection)
+    section, registry = settings.section(AlertsSection), Registry(m.ALL, "alerts")
     built = channels.build(section)
-    with only_one(settings.data):
+    state = {"evaluation": "none yet"}
+
+    def ready() -> tuple[bool, dict[str, str]]:
+        return state["evaluation"] == "ok", state
+
+    with (
+        only_one(settings.data),
+        health.served(section.health_host, section.health_port, "alerts.health_port", registry, ready),
+    ):
         engine: Engine | None = None
         due = clock()
         while not stop.is_set():
             try:
-                engine = engine or Engine(connect(settings), section, settings.dashboard_url, built, clock)
+                engine = engine or Engine(connect(settings), section, settings.dashboard_url, built, clock, registry)
                 if clock() >= due:
-                    engine.evaluate()
+                    with registry.timed(m.EVALUATION_SECONDS):
+                        engine.evaluate()
+                    registry.add(m.EVALUATIONS, outcome="ok")
+                    registry.set(m.EVALUATED, clock().timestamp())
+                    state["evaluation"] = "ok"
                     due = _next_due(due, clock(), section.evaluate_seconds)
                 engine.deliver()
-            except (StoreUnavailableError, ClickHouseError) as error:
+            except (StoreUnavailableError, NotRunningError, ClickHouseError) as error:
+                registry.add(m.EVALUATIONS, outcome="failed")
+                state["evaluation"] = "the database does not answer"
                 # The engine stays: it knows what was told but not recorded, and tells nothing twice.
                 log.warning("waiting for the database: %s", str(error).splitlines()[0] if str(error) else error)
                 stop.wait(RECONNECT_SECONDS)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field as Key
 from pydantic import field_validator
 
-from leewatch.config import Section
+from leewatch.config import HEALTH_HOST, HEALTH_PORT, Port, Section
 
 
 class PriceOverride(Section):
@@ -38,6 +38,8 @@ class AnalyzersSection(Section):
         default_factory=dict, description="options of each scorer plugin by name; `enabled: false` leaves it out"
     )
     prices: tuple[PriceOverride, ...] = Key((), description="prices that win over the price list")
+    health_host: str = HEALTH_HOST
+    health_port: Port | None = HEALTH_PORT
 
 
 class DriftSection(Section):

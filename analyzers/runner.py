@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from analyzers import metrics as m
 from analyzers.config import AnalyzersSection, DriftSection
 from analyzers.drift.job import DriftJob
 from analyzers.encoder import create_encoder
@@ -20,10 +21,11 @@ from analyzers.prices import PricesJob
 from analyzers.schedule import Job, Schedule
 from analyzers.scoring import JOB, ScoringJob
 from analyzers.store import AnalyzerStore
-from leewatch import plugins
+from leewatch import health, plugins
 from leewatch.config import Settings
 from leewatch.contracts import Clock, Encoder, PluginOptions, Scorer
 from leewatch.errors import DataDirectoryLockedError, LeewatchError, NotRunningError, StoreUnavailableError
+from leewatch.instruments import Registry
 from leewatch.redaction.section import RedactionSection
 from leewatch.storage import client
 
@@ -58,13 +60,22 @@ def serve(
     def connect() -> AnalyzerStore:
         return AnalyzerStore(client.connect(settings))
 
-    if not _store_answers(connect, stop):
-        return
-    schedule = Schedule(jobs(settings, encoder, scorers, connect, clock, stop))
-    schedule.start()
-    log.info("analyzers run with scorers %s", ", ".join(sorted(scorer.name for scorer in scorers)) or "none")
-    stop.wait()
-    if not schedule.stop():
+    section, registry = settings.section(AnalyzersSection), Registry(m.ALL, "analyzers")
+    schedule = Schedule(jobs(settings, encoder, scorers, connect, clock, stop, registry))
+    ready = threading.Event()
+
+    def tell() -> tuple[bool, dict[str, str]]:
+        return schedule.ready() if ready.is_set() else (False, {"store": "does not answer yet"})
+
+    with health.served(section.health_host, section.health_port, "analyzers.health_port", registry, tell):
+        if not _store_answers(connect, stop):
+            return
+        schedule.start()
+        ready.set()
+        log.info("analyzers run with scorers %s", ", ".join(sorted(scorer.name for scorer in scorers)) or "none")
+        stop.wait()
+        ended = schedule.stop()
+    if not ended:
         # Nothing is lost: what was not written is still missing in the database and is done at the next start.
         log.warning("a batch did not finish in time and is left for the next start")
         logging.shutdown()
@@ -78,6 +89,7 @@ def jobs(
     connect: Callable[[], AnalyzerStore],
     clock: Clock,
     stop: threading.Event,
+    registry: Registry,
 ) -> list[Job]:
     """The jobs of this role."""
     section, drift = settings.section(AnalyzersSection), settings.section(DriftSection)
@@ -86,9 +98,9 @@ def jobs(
     drifting = DriftJob(drift, encoder.model, clock, stop)
     prices = PricesJob(section.prices, clock)
     return [
-        Job(JOB, section.interval_seconds, scoring.run, connect, clock),
-        Job("drift", min(section.interval_seconds, drift.window_seconds / 2), drifting.run, connect, clock),
-        Job("prices", PRICES_SECONDS, prices.run, connect, clock),
+        Job(JOB, section.interval_seconds, scoring.run, connect, clock, registry),
+        Job("drift", min(section.interval_seconds, drift.window_seconds / 2), drifting.run, connect, clock, registry),
+        Job("prices", PRICES_SECONDS, prices.run, connect, clock, registry),
     ]
 
 

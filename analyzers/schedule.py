@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,9 +13,11 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from clickhouse_connect.driver.exceptions import OperationalError
 
+from analyzers import metrics as m
 from analyzers.store import AnalyzerStore, Progress
 from leewatch.contracts import Clock
 from leewatch.errors import LeewatchError
+from leewatch.instruments import Registry
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +34,7 @@ class Job:
     work: Callable[[AnalyzerStore], None]
     connect: Callable[[], AnalyzerStore]
     clock: Clock
+    registry: Registry = field(default_factory=lambda: Registry(m.ALL, "analyzers"))
     failures: int = 0
     idle: threading.Event = field(default_factory=threading.Event)
     _store: AnalyzerStore | None = None
@@ -42,12 +46,16 @@ class Job:
         """One run. Never raises: an error is logged, counted and shown in `progress`; the next run starts afresh."""
         self.idle.clear()
         try:
-            if self._store is None:
-                self._store = self.connect()
-            self.work(self._store)
+            with self.registry.timed(m.RUN_SECONDS, job=self.name):
+                if self._store is None:
+                    self._store = self.connect()
+                self.work(self._store)
             self.failures = 0
+            self.registry.add(m.RUNS, job=self.name, outcome="ok")
+            self.registry.set(m.SUCCEEDED, time.time(), job=self.name)
         except Exception as error:
             self.failures += 1
+            self.registry.add(m.RUNS, job=self.name, outcome="failed")
             away = isinstance(error, LeewatchError | OperationalError)  # then a stack trace tells nothing more
             log.error(
                 "job %s failed (%d times in a row), it runs again in %g s: %s",
@@ -59,6 +67,7 @@ class Job:
             )
             self._tell(error)
         finally:
+            self.registry.set(m.FAILURES, self.failures, job=self.name)
             self.idle.set()
 
     def _tell(self, error: Exception) -> None:
@@ -93,6 +102,11 @@ class Schedule:
                 job.tick, "interval", seconds=job.seconds, id=job.name, next_run_time=datetime.now(UTC)
             )
         self._scheduler.start()
+
+    def ready(self) -> tuple[bool, dict[str, str]]:
+        """Whether any job does its work, and how each does."""
+        told = {job.name: f"failed {job.failures} times in a row" if job.failures else "ok" for job in self._jobs}
+        return any(not job.failures for job in self._jobs), told
 
     def stop(self) -> bool:
         """Starts no further run and waits for the running ones. False when one did not end in STOP_SECONDS."""

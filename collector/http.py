@@ -23,9 +23,9 @@ from collector.body import CorruptError, TooLargeError, reader
 from collector.inflight import Hold
 from collector.intake import Intake
 from collector.listening import LOOPBACK
-from collector.metrics import CONTENT_TYPE
 from collector.segment import SIGNALS, Signal
 from collector.validate import MalformedError
+from leewatch.instruments import CONTENT_TYPE
 
 Handler = Callable[[Request], Awaitable[Response]]
 HTTP_BAD_REQUEST = 400

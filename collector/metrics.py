@@ -1,28 +1,10 @@
-"""Counters of the collector, and the text in which Prometheus reads them (exposition format 0.0.4)."""
+"""Counters of the collector."""
 
 from __future__ import annotations
 
-import bisect
-import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+from leewatch.instruments import Metric, Registry
 
 ACK_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-INSERT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-
-Labels = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """Name (with unit), type and meaning of one metric."""
-
-    name: str
-    kind: str
-    help: str
-
 
 REQUESTS = Metric(
     "leewatch_collector_requests_total", "counter", "OTLP requests answered, by signal, transport, outcome"
@@ -52,7 +34,9 @@ TRUNCATED = Metric(
 SET_ASIDE = Metric(
     "leewatch_collector_segments_set_aside", "gauge", "Segments that fail for an unclear reason and are tried again"
 )
-ACK_SECONDS = Metric("leewatch_collector_ack_seconds", "histogram", "Seconds from a whole request to its durable ack")
+ACK_SECONDS = Metric(
+    "leewatch_collector_ack_seconds", "histogram", "Seconds from a whole request to its durable ack", ACK_BUCKETS
+)
 INSERT_SECONDS = Metric("leewatch_collector_insert_seconds", "histogram", "Seconds of one insert, by signal")
 INSERT_FAILURES = Metric("leewatch_collector_insert_failures_total", "counter", "Failed inserts by signal and reason")
 REPAIRED = Metric(
@@ -87,83 +71,8 @@ ALL = (
 )
 
 
-class Metrics:
+class Metrics(Registry):
     """Values since this process started. Any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._values: dict[tuple[Metric, Labels], float] = {}
-        self._histograms: dict[tuple[Metric, Labels], list[float]] = {}
-
-    def add(self, metric: Metric, amount: float = 1, **labels: str) -> None:
-        """Counts up."""
-        key = (metric, tuple(sorted(labels.items())))
-        with self._lock:
-            self._values[key] = self._values.get(key, 0) + amount
-
-    def set(self, metric: Metric, value: float, **labels: str) -> None:
-        """Sets a gauge, or a counter that is kept elsewhere."""
-        with self._lock:
-            self._values[metric, tuple(sorted(labels.items()))] = value
-
-    def get(self, metric: Metric, **labels: str) -> float:
-        """Its value; 0 when nothing was counted."""
-        with self._lock:
-            return self._values.get((metric, tuple(sorted(labels.items()))), 0.0)
-
-    def observe(self, metric: Metric, seconds: float, **labels: str) -> None:
-        """Adds one observation to a histogram."""
-        key = (metric, tuple(sorted(labels.items())))
-        bounds = buckets_of(metric)
-        with self._lock:
-            counts = self._histograms.get(key)
-            if counts is None:
-                # one count per bucket, one above them, and the sum
-                counts = self._histograms[key] = [0.0] * (len(bounds) + 2)
-            counts[bisect.bisect_left(bounds, seconds)] += 1
-            counts[-1] += seconds
-
-    def render(self) -> str:
-        """All metrics in Prometheus' text format."""
-        with self._lock:
-            values = dict(self._values)
-            histograms = {key: list(counts) for key, counts in self._histograms.items()}
-        lines: list[str] = []
-        for metric in ALL:
-            lines += (f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} {metric.kind}")
-            lines += _plain(metric, values)
-            for (owner, labels), counts in histograms.items():
-                if owner is metric:
-                    lines += _histogram(metric, labels, counts)
-        return "\n".join(lines) + "\n"
-
-
-def buckets_of(metric: Metric) -> tuple[float, ...]:
-    """Upper bounds of a histogram's buckets, seconds."""
-    return ACK_BUCKETS if metric is ACK_SECONDS else INSERT_BUCKETS
-
-
-def _plain(metric: Metric, values: Mapping[tuple[Metric, Labels], float]) -> list[str]:
-    return [
-        f"{metric.name}{_labels(labels)} {value:.15g}" for (owner, labels), value in values.items() if owner is metric
-    ]
-
-
-def _histogram(metric: Metric, labels: Labels, counts: list[float]) -> Iterable[str]:
-    below = 0.0
-    for bound, count in zip((*buckets_of(metric), "+Inf"), counts[:-1], strict=True):
-        below += count
-        yield f"{metric.name}_bucket{_labels((*labels, ('le', str(bound))))} {below:.15g}"
-    yield f"{metric.name}_sum{_labels(labels)} {counts[-1]:.15g}"
-    yield f"{metric.name}_count{_labels(labels)} {below:.15g}"
-
-
-def _labels(labels: Labels) -> str:
-    if not labels:
-        return ""
-    inner = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels)
-    return "{" + inner + "}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        super().__init__(ALL, "collector")

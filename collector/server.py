@@ -38,6 +38,7 @@ from collector.tls import Certificates
 from collector.writer import Writer
 from leewatch.config import CollectorSection, Settings
 from leewatch.errors import DataDirectoryNotWritableError
+from leewatch.instruments import READY
 from leewatch.projects import Limits
 from leewatch.redaction.key import key_of
 from leewatch.redaction.section import RedactionSection
@@ -233,6 +234,7 @@ class Collector(Pages):
         registry.set(m.INFLIGHT_BYTES, self.intake.in_flight.bytes)
         registry.set(m.DISK_FREE_BYTES, self._free.bytes)
         registry.set(m.STORE_UP, self._store_up)
+        registry.set(READY, self.ready()[0])
         return registry.render()
 
 

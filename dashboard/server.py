@@ -11,13 +11,18 @@ from types import ModuleType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import httpx
+
 from dashboard import installed, theme
+from leewatch import health
 from leewatch.config import Settings
 from leewatch.errors import InputError, MissingExtraError, PortInUseError
+from leewatch.instruments import Registry
 
 log = logging.getLogger(__name__)
 
 KEY: Final = "dashboard.port"
+PROBE_SECONDS: Final = 2.0
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -33,8 +38,26 @@ def run(settings: Settings) -> None:
     stay_on_this_machine()
     chosen = {key.replace(".", "_"): value for key, value in options(settings).items()}
     bootstrap.load_config_options(chosen)
-    log.info("dashboard on %s", settings.dashboard_url)
-    bootstrap.run(str(files("dashboard").joinpath("app.py")), False, [], chosen)
+    section, registry = settings.dashboard, Registry((), "dashboard")
+    with health.served(
+        section.health_host, section.health_port, "dashboard.health_port", registry, lambda: ready(settings)
+    ):
+        log.info("dashboard on %s", settings.dashboard_url)
+        bootstrap.run(str(files("dashboard").joinpath("app.py")), False, [], chosen)
+
+
+def ready(settings: Settings) -> tuple[bool, dict[str, str]]:
+    """Whether Streamlit answers its own health check."""
+    section, base = settings.dashboard, urlsplit(settings.dashboard.public_url).path.strip("/")
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(section.host, section.host)  # noqa: S104  compared with
+    shown = f"[{host}]" if ":" in host else host
+    path = f"/{base}/_stcore/health" if base else "/_stcore/health"
+    try:
+        answer = httpx.get(f"http://{shown}:{section.port}{path}", timeout=PROBE_SECONDS, trust_env=False)
+        up = answer.status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        up = False
+    return up, {"streamlit": "ok" if up else "does not answer"}
 
 
 def options(settings: Settings) -> dict[str, Any]:

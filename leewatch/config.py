@@ -36,6 +36,10 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+HEALTH_HOST = Key("127.0.0.1", description="address of health_port")
+HEALTH_PORT = Key(None, description="port of /healthz, /readyz and /metrics; unset: none")
+
+
 class StorageSection(Section):
     """Which database to use."""
 
@@ -164,6 +168,8 @@ class DashboardSection(Section):
     host: str = Key("127.0.0.1", description="address to listen on")
     port: Port = Key(8501, description="port of the dashboard")
     public_url: str = Key("", description="base URL in alert links; empty: http://HOST:PORT")
+    health_host: str = HEALTH_HOST
+    health_port: Port | None = HEALTH_PORT
 
 
 SHARED: dict[str, type[Section]] = {

@@ -23,7 +23,9 @@ RUN_DIRECTORY = "run"
 LISTENING_KEYS: Mapping[str, tuple[str, ...]] = {
     "store": ("host", "port"),
     "collector": ("host", "grpc_port", "http_port", "health_port", "tls"),
-    "dashboard": ("host", "port", "public_url"),
+    "analyzers": ("health_host", "health_port"),
+    "alerts": ("health_host", "health_port"),
+    "dashboard": ("host", "port", "public_url", "health_host", "health_port"),
 }
 
 

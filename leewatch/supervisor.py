@@ -25,7 +25,13 @@ from leewatch.reach import Endpoint
 log = logging.getLogger(__name__)
 
 START_ORDER = ("store", "collector", "analyzers", "alerts", "dashboard")
-PORT_KEYS = {"store": ("port",), "collector": ("grpc_port", "http_port", "health_port"), "dashboard": ("port",)}
+PORT_KEYS = {
+    "store": ("port",),
+    "collector": ("grpc_port", "http_port", "health_port"),
+    "analyzers": ("health_port",),
+    "alerts": ("health_port",),
+    "dashboard": ("port", "health_port"),
+}
 MUST_BE_MENDED = 2
 READY_SECONDS = 90.0
 STOP_SECONDS = 15.0
@@ -173,7 +179,8 @@ class Supervisor:
     def _check_ports(self, role: str) -> None:
         section = self._settings.sections.get(role)
         for key in PORT_KEYS.get(role, ()):
-            host, port = getattr(section, "host", "127.0.0.1"), getattr(section, key)
+            port = getattr(section, key)
+            host = getattr(section, "host" if key != "health_port" or role == "collector" else "health_host")
             if port is not None and _is_taken(host, port):
                 raise PortInUseError(host, port, f"{role}.{key}")
 

@@ -24,6 +24,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
+from leewatch.instruments import CONTENT_TYPE, READY, Registry
+from leewatch.storage.embedded import metrics as m
 from leewatch.storage.embedded.access import Access
 from leewatch.storage.embedded.blocks import BlockCompressor
 from leewatch.storage.embedded.codecs import Compressor, choose, compressor
@@ -87,6 +89,9 @@ class QueryEndpoint:
         self._workers = ThreadPoolExecutor(threads, "query")
         self._control = ThreadPoolExecutor(1, "kill")
         self._open = 0
+        self.registry = Registry(m.ALL, "store")
+        self.registry.set(m.OPEN_LIMIT, MAX_OPEN_QUERIES)
+        self.registry.set(READY, 1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = _Body(receive)
@@ -95,6 +100,7 @@ class QueryEndpoint:
         answer = Answer(send, query_id, self._engine)
         target = data_file(self._engine.scratch_file(), self._data)
         self._open += 1
+        outcome, began = "failed", time.perf_counter()
         try:
             if self._open > MAX_OPEN_QUERIES:
                 raise QueryError(TOO_MANY_QUERIES, "Too many open queries", "TOO_MANY_SIMULTANEOUS_QUERIES")
@@ -104,13 +110,17 @@ class QueryEndpoint:
             asked = await understand(request, self._database, query_id, target)
             target.close()
             await self._run(asked, body, answer)
+            outcome = "ok"
         except QueryError as error:
             await body.drain()
             await answer.fail(error)
         except _GoneError:
+            outcome = "abandoned"
             log.info("query %s: the client went away, stopped", query_id)
         finally:
             self._open -= 1
+            self.registry.add(m.QUERIES, outcome=outcome)
+            self.registry.observe(m.QUERY_SECONDS, time.perf_counter() - began)
             target.remove()
 
     async def _run(self, asked: Asked, receive: Receive, answer: Answer) -> None:
@@ -147,6 +157,11 @@ class QueryEndpoint:
         if gone.done():
             raise _GoneError
         return future.result()
+
+    def metrics(self) -> str:
+        """All metrics in Prometheus' text format."""
+        self.registry.set(m.OPEN, self._open)
+        return self.registry.render()
 
     async def probe(self) -> None:
         """Runs a query of no cost. Raises QueryError (202, HTTP 503) when no worker is free within seconds."""
@@ -305,8 +320,17 @@ def application(endpoint: QueryEndpoint, access: Access) -> Starlette:
             return PlainTextResponse(error.text + "\n", max(error.status, 500) if error.code != ACCESS_DENIED else 403)
         return JSONResponse({"ready": True})
 
+    async def metrics(request: Request) -> Response:
+        try:
+            access.check_origin(request.headers)
+            access.check_user(request.headers, request.query_params)
+        except QueryError as error:
+            return PlainTextResponse(error.text + "\n", error.status, {"www-authenticate": 'Basic realm="ClickHouse"'})
+        return Response(endpoint.metrics(), headers={"content-type": CONTENT_TYPE})
+
     return Starlette(
         routes=[
+            Route("/metrics", metrics),
             Route("/ping", ping),
             Route("/healthz", ping),
             Route("/readyz", readyz),
