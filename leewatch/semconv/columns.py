@@ -51,10 +51,13 @@ class Column:
     type: str
     sql: str
     table: Literal["spans", "content", "both", "step"] = "spans"
+    late: bool = False
 
     @property
     def stage(self) -> int:
-        """Number of the step that computes it, from 0; it stands ready for the columns of later ones."""
+        """Number of the step that computes it, from 0; it stands ready for the columns of later ones. `late`: the last."""
+        if self.late:
+            return len(_EARLY)
         return next((number for number, names in enumerate(_EARLY) if self.name in names), len(_EARLY))
 
 

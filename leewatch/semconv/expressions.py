@@ -23,7 +23,7 @@ from leewatch.semconv.vocabulary import (
 DOCUMENTS_TYPE = "Array(Tuple(id String, content String, score String, metadata String))"
 LAST_USER = "arrayLast(m -> m.1 = 'user' AND m.2 != '' AND m.4 = '', inputs).2"
 EXCEPTION = "Events.Attributes[arrayLastIndex(n -> n = 'exception', Events.Name)]"
-_MAP = "Map(LowCardinality(String), String)"
+MAP_TYPE = "Map(LowCardinality(String), String)"
 _NEVER = 9_223_372_036_854_775_807
 
 
@@ -188,7 +188,7 @@ def metadata() -> str:
     prefix = f"^(?:{'|'.join(p.replace('.', '[.]') for p in METADATA_PREFIXES)})[.](.+)$"
     own = f"match(k, '{prefix}') AND k NOT IN ({members(SPECIAL_METADATA)})"
     kept = f"({own}) OR k IN ({members(REFERENCES)})"
-    found = f"arrayMap(ms -> CAST((ms.1, ms.2), '{_MAP}'), [JSONExtractKeysAndValues({value('metadata_document')}, 'String')])[1]"
+    found = f"arrayMap(ms -> CAST((ms.1, ms.2), '{MAP_TYPE}'), [JSONExtractKeysAndValues({value('metadata_document')}, 'String')])[1]"
     keys = f"arrayMap(k -> replaceRegexpOne(k, '{prefix}', '\\\\1'), arrayFilter(k -> {kept}, mapKeys(SpanAttributes)))"
     plain = "if(startsWith(k, 'langfuse.') AND startsWith(v, '\"'), JSONExtractString(v), v)"
     kept_values, kept_keys = (
@@ -196,7 +196,7 @@ def metadata() -> str:
         for which in ("mapValues", "mapKeys")
     )
     values = f"arrayMap((v, k) -> {plain}, {kept_values}, {kept_keys})"
-    return f"mapUpdate({found}, CAST(({keys}, {values}), '{_MAP}'))"
+    return f"mapUpdate({found}, CAST(({keys}, {values}), '{MAP_TYPE}'))"
 
 
 def documents() -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from leewatch.semconv.messages import MESSAGE_TYPE, finish, quoted, role
 from leewatch.semconv.vocabulary import INDEXED
 
+GROUPS_TYPE = "Array(Array(Tuple(UInt32, UInt8, UInt32, String)))"
+"""Entries of a list, one array per item: (group, leaf, item, value)."""
 SLOTS = 1_000_000
 """Spacing of group numbers: group = prefix number * SLOTS + N."""
 MAX_ITEMS = 10_000

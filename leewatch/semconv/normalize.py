@@ -8,10 +8,12 @@ the same, but the database would need seconds to analyze it, at each insert.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from leewatch.semconv import anyvalue, indexed, messages
+from leewatch.semconv import anyvalue, indexed, messages, plain
 from leewatch.semconv.columns import COLUMNS, STAGES
+from leewatch.semconv.indexed import GROUPS_TYPE
 from leewatch.semconv.kinds import (
     KIND_RULES,
     LANGFUSE_LLM_KEYS,
@@ -103,12 +105,22 @@ def _kind() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A table without storage: its own columns (name, type, SQL over the step before), those it passes on, and a filter."""
+    """A table without storage: its own columns (name, type, SQL over the source), those it passes on, and a filter.
+
+    Two steps of one name are two ways to fill one table. constants: (name, SQL) that the SQL of the columns may use.
+    """
 
     name: str
+    source: str
     computed: tuple[tuple[str, str, str], ...]
     passed: tuple[tuple[str, str], ...]
     where: str = ""
+    constants: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def view(self) -> str:
+        """Name of the view that fills the table from the source."""
+        return f"{self.name}_plain_mv" if self.constants else f"{self.name}_mv"
 
     @property
     def columns(self) -> str:
@@ -116,12 +128,17 @@ class Step:
         named = [(name, type_) for name, type_, _ in self.computed]
         return ", ".join(f"`{name}` {type_}" for name, type_ in [*self.passed, *named])
 
-    def select(self, source: str, where: str = "") -> str:
-        """SELECT that fills the step from `source`."""
+    def select(self, where: str = "") -> str:
+        """SELECT that fills the step."""
         items = [f"`{name}`" for name, _ in self.passed] + [f"{sql} AS `{name}`" for name, _, sql in self.computed]
         conditions = [condition for condition in (self.where, where) if condition]
         filtered = f"\nWHERE {' AND '.join(conditions)}" if conditions else ""
-        return "SELECT\n    " + ",\n    ".join(items) + f"\nFROM {source}{filtered}"
+        known = ", ".join(f"{sql} AS `{name}`" for name, sql in self.constants)
+        return (
+            f"{f'WITH {known} ' if known else ''}SELECT\n    "
+            + ",\n    ".join(items)
+            + f"\nFROM {self.source}{filtered}"
+        )
 
 
 _MAP = "Map(LowCardinality(String), String)"
@@ -132,7 +149,6 @@ _BASE = (
     ("Events.Timestamp", "Array(DateTime64(9))"), ("Events.Name", "Array(LowCardinality(String))"), ("Events.Attributes", f"Array({_MAP})"),
     ("Batch", "String"), ("ReceivedAt", "DateTime64(3, 'UTC')"), ("ClockSkewed", "Bool"),
 )  # fmt: skip
-_GROUPS = "Array(Array(Tuple(UInt32, UInt8, UInt32, String)))"
 EVERYTHING, SPANS_ONLY, CONTENT_ONLY = 0, 1, 2
 """`part`: which tables the rows are for. Materialized views fill both, a repair one."""
 
@@ -167,7 +183,7 @@ def pairs_select(source: str, own: OwnKeys = NO_KEYS) -> str:
     first, *rest = codes(SPAN, own=own)
     pairs = [*_pairs(*_ATTRIBUTES, [first]), *_other_pairs(rest, own)]
     column = ("pairs", "Array(Tuple(UInt16, String))", f"arraySort(p -> p.1, arrayConcat({', '.join(pairs)}))")
-    return Step("pairs", (column,), _BASE).select(source)
+    return Step("pairs", source, (column,), _BASE).select()
 
 
 def _other_pairs(rest: list[dict[str, int]], own: OwnKeys) -> list[str]:
@@ -181,36 +197,39 @@ def _other_pairs(rest: list[dict[str, int]], own: OwnKeys) -> list[str]:
     ]
 
 
-def steps(part: int = EVERYTHING, own: OwnKeys = NO_KEYS) -> tuple[Step, ...]:
-    """All steps in order; the first reads otel_traces, the last holds the columns of llm_spans and llm_content."""
+def steps(part: int = EVERYTHING, own: OwnKeys = NO_KEYS, source: str = "otel_traces") -> tuple[Step, ...]:
+    """All steps in order; the first reads `source`, the last holds the columns of llm_spans and llm_content."""
     # Codes and texts stay apart: as pairs, every text would be copied at each of the first steps.
     keys, values = _ATTRIBUTES
     most, *rest = codes(SPAN, own=own)
     base = (*_BASE, ("part", "UInt8"))
     found = (*base, ("codes", "Array(UInt16)"), ("fields", "Map(UInt8, String)"), ("kind", "String"))
-    grouped = (*found, ("item_groups", _GROUPS))
+    grouped = (*found, ("item_groups", GROUPS_TYPE))
     entries = indexed.entries(keys, values)
     default = "if(o, 'assistant', 'user')"
     both = "[input_text, output_text], [false, true]"
     simple = f"arrayMap((t, o) -> {messages.simple_json('t', default)}, {both})"
     parsed = f"arrayMap((t, o, s) -> {messages.from_json('t', default, 's')}, {both}, simple)"
     found_texts = (
-        *(("input_items", _GROUPS), ("output_items", _GROUPS)),
+        *(("input_items", GROUPS_TYPE), ("output_items", GROUPS_TYPE)),
         *(("input_text", "String"), ("output_text", "String")),
     )
     listed = f"Array({messages.MESSAGE_TYPE})"
     return (
         Step(
             "llm_step_codes",
+            source,
             (
                 ("part", "UInt8", str(part)),
                 ("attribute_codes", "Array(UInt16)", _codes_of(keys, most)),
                 ("others", "Array(Tuple(UInt16, String))", f"arrayConcat({', '.join(_other_pairs(rest, own))})"),
+                ("special", "UInt8", plain.special()),
             ),
             _BASE,
         ),
         Step(
             "llm_step_kept",
+            "llm_step_codes",
             (
                 (
                     "kept_codes",
@@ -223,10 +242,11 @@ def steps(part: int = EVERYTHING, own: OwnKeys = NO_KEYS) -> tuple[Step, ...]:
                     f"arrayConcat(arrayFilter((v, c) -> {_is_kept('c', 'v')}, {values}, attribute_codes), others.2)",
                 ),
             ),
-            base,
+            (*base, ("special", "UInt8")),
         ),
         Step(
             "llm_step_fields",
+            "llm_step_kept",
             (
                 ("codes", "Array(UInt16)", "arraySort(kept_codes)"),
                 (
@@ -235,21 +255,27 @@ def steps(part: int = EVERYTHING, own: OwnKeys = NO_KEYS) -> tuple[Step, ...]:
                     f"CAST((arrayMap(c -> toUInt8(intDiv(c, {STEP})), arraySort(kept_codes)), "
                     f"arrayMap(v -> {anyvalue.plain('v')}, arraySort((v, c) -> c, kept_texts, kept_codes))), 'Map(UInt8, String)')",
                 ),
+                ("narrow", "UInt8", plain.narrow("kept_codes")),
             ),
             base,
         ),
+        Step("llm_step_asked", "llm_step_fields", plain.texts(), found[:-1]),
+        Step("llm_step_chats", "llm_step_asked", plain.lists(), (*found[:-1], *plain.TEXTS)),
+        *_column_steps("llm_step_chats", found[:-1], plain.IS_PLAIN, short=True),
         Step(
             "llm_step_kinds",
+            "llm_step_chats",
             (("kind", "String", _kind()),),
             found[:-1],
-            f"kind != 'other' AND {value('span_type')} != 'pending_span'",
+            f"NOT {plain.IS_PLAIN} AND kind != 'other' AND {value('span_type')} != 'pending_span'",
         ),
-        Step("llm_step_groups", (("item_groups", _GROUPS, indexed.groups(entries)),), found),
+        Step("llm_step_groups", "llm_step_kinds", (("item_groups", GROUPS_TYPE, indexed.groups(entries)),), found),
         Step(
             "llm_step_texts",
+            "llm_step_groups",
             (
-                ("input_items", _GROUPS, indexed.winning("item_groups", "input", "embedding")),
-                ("output_items", _GROUPS, indexed.winning("item_groups", "output")),
+                ("input_items", GROUPS_TYPE, indexed.winning("item_groups", "input", "embedding")),
+                ("output_items", GROUPS_TYPE, indexed.winning("item_groups", "output")),
                 (
                     "input_text",
                     "String",
@@ -269,9 +295,10 @@ def steps(part: int = EVERYTHING, own: OwnKeys = NO_KEYS) -> tuple[Step, ...]:
             ),
             grouped,
         ),
-        Step("llm_step_simple", (("simple", listed, simple),), (*grouped, *found_texts)),
+        Step("llm_step_simple", "llm_step_texts", (("simple", listed, simple),), (*grouped, *found_texts)),
         Step(
             "llm_step_messages",
+            "llm_step_simple",
             (
                 ("parsed", listed, parsed),
                 (
@@ -284,22 +311,27 @@ def steps(part: int = EVERYTHING, own: OwnKeys = NO_KEYS) -> tuple[Step, ...]:
         ),
         Step(
             "llm_step_inputs",
+            "llm_step_messages",
             tuple((name, messages.MESSAGE_TYPE, _chosen(i)) for i, name in ((1, "inputs"), (2, "outputs"))),
             grouped,
         ),
-        *_column_steps(grouped),
+        *_column_steps("llm_step_inputs", grouped),
     )
 
 
-def _column_steps(passed: tuple[tuple[str, str], ...]) -> list[Step]:
-    """The steps that compute the columns, stage by stage; `passed` are the columns of the step before them."""
+def _column_steps(
+    source: str, passed: tuple[tuple[str, str], ...], where: str = "", short: bool = False
+) -> Iterator[Step]:
+    """The steps that compute the columns, stage by stage. passed: what each hands on; short: for plain chats, which `where` selects."""
     passed = (*passed, *((name, messages.MESSAGE_TYPE) for name in ("inputs", "outputs")))
-    steps: list[Step] = []
+    columns = plain.columns() if short else COLUMNS
+    constants = tuple((name, sql) for name, sql in plain.CONSTANTS.items()) if short else ()
     for stage in range(STAGES):
-        computed = tuple((column.name, column.type, column.sql) for column in COLUMNS if column.stage == stage)
-        ready = tuple((column.name, column.type) for column in COLUMNS if column.stage < stage)
-        if stage == STAGES - 1:
-            steps.append(Step("llm_records", computed, (("part", "UInt8"), *ready)))
-        else:
-            steps.append(Step(f"llm_step_columns_{stage + 1}", computed, (*passed, *ready)))
-    return steps
+        last = stage == STAGES - 1
+        computed = tuple((column.name, column.type, column.sql) for column in columns if column.stage == stage)
+        ready = tuple((column.name, column.type) for column in columns if column.stage < stage)
+        name = "llm_records" if last else f"llm_step_{'plain' if short else 'columns'}_{stage + 1}"
+        kept = (("part", "UInt8"), *ready) if last else (*passed, *ready)
+        used = [(name, sql) for name, sql in constants if name not in (c for c, _, _ in computed)]
+        yield Step(name, source, computed, kept, "" if stage else where, tuple(used))
+        source = name

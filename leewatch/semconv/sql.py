@@ -77,29 +77,25 @@ def objects(plan: Plan = OFF, own: OwnKeys = NO_KEYS) -> list[SqlObject]:
     plan: what is redacted. own: attribute keys of the user's.
     """
     traces, logs = _LANDINGS["traces"], _LANDINGS["logs"]
-    steps = normalize.steps(own=own)
-    sources = [whole(intake.TRACES, plan), *(step.name for step in steps)]
-    records = whole(intake.LOGS, plan)
+    spans, records = whole(intake.TRACES, plan), whole(intake.LOGS, plan)
+    steps = normalize.steps(own=own, source=spans)
     return [
         _table(traces.table, traces.columns),
         _table(logs.table, logs.columns),
         *(_table(name, columns) for name, columns in landing.BETWEEN.items()),
-        *(_table(step.name, step.columns) for step in steps),
+        *(_table(name, columns) for name, columns in {step.name: step.columns for step in steps}.items()),
         _table(events.STEP, events.STEP_COLUMNS),
         _table(evaluations.STEP, evaluations.STEP_COLUMNS),
         *(_view(f"{name}_mv", name, select) for name, select in landing.between_selects().items()),
         *_raw(intake.TRACES, landing.spans_select, plan, own),
         *_raw(intake.LOGS, landing.logs_select, plan, own),
         _view("otel_traces_trace_id_ts_mv", "otel_traces_trace_id_ts", _trace_times("otel_traces")),
-        *(
-            _view(f"{step.name}_mv", step.name, step.select(source))
-            for step, source in zip(steps, sources, strict=False)
-        ),
+        *(_view(step.view, step.name, step.select()) for step in steps),
         _view("llm_spans_mv", "llm_spans", _spans(plan)),
         _view(f"{events.STEP}_mv", events.STEP, events.texts_select(records)),
         *_contents(plan),
         _view(f"{evaluations.STEP}_logs_mv", evaluations.STEP, evaluations.from_logs(records)),
-        _view(f"{evaluations.STEP}_mv", evaluations.STEP, evaluations.from_spans(sources[0])),
+        _view(f"{evaluations.STEP}_mv", evaluations.STEP, evaluations.from_spans(spans)),
         _view("scores_evaluations_mv", "scores", evaluations.scores_select(_dropped(plan, "Project"))),
         *_metrics(plan),
         _view("batches_traces_mv", "batches", landing.ledger_select("traces")),
@@ -192,8 +188,8 @@ def repair_statement(table: str, ranged: bool = False, own: OwnKeys = NO_KEYS) -
     spans, content = normalize.steps(normalize.SPANS_ONLY, own)[0], normalize.steps(normalize.CONTENT_ONLY, own)[0]
     target, select = {
         "otel_traces_trace_id_ts": ("otel_traces_trace_id_ts", _trace_times("otel_traces", batch)),
-        "llm_spans": (spans.name, spans.select("otel_traces", f"{batch} AND {missing}")),
-        "llm_content": (content.name, content.select("otel_traces", batch)),
+        "llm_spans": (spans.name, spans.select(f"{batch} AND {missing}")),
+        "llm_content": (content.name, content.select(batch)),
         "llm_content_from_logs": (events.STEP, events.texts_select("otel_logs", batch)),
         "scores": (evaluations.STEP, evaluations.from_spans("otel_traces", batch)),
         "scores_from_logs": (evaluations.STEP, evaluations.from_logs("otel_logs", batch)),

@@ -14,6 +14,8 @@ from leewatch.storage.embedded.statement import Insert, parse_insert
 HEAD_BYTES = 64 * 1024
 MAX_QUERY_BYTES = 16 * 1024 * 1024
 MAX_SHARED_BYTES = 128 * 1024 * 1024
+WRITE_BYTES = 1024 * 1024
+"""Data are written in pieces of this size: handing each chunk to a thread would cost more than writing it."""
 
 
 class DataFile:
@@ -25,7 +27,7 @@ class DataFile:
         self._file: BinaryIO | None = None
         self._size = 0
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         if self._file is None:
             self._file = self.path.open("wb")
         self._file.write(data)
@@ -78,12 +80,13 @@ async def read(chunks: AsyncIterator[bytes], query: str, target: DataFile) -> tu
 async def _collect(
     chunks: AsyncIterator[bytes], text: str, insert: Insert, first: bytes, target: DataFile
 ) -> tuple[str, Insert]:
-    target.write(first)
+    waiting = bytearray(first)
     async for chunk in chunks:
-        if len(chunk) > HEAD_BYTES:
-            await asyncio.to_thread(target.write, chunk)
-        else:
-            target.write(chunk)
+        waiting += chunk
+        if len(waiting) >= WRITE_BYTES:
+            await asyncio.to_thread(target.write, waiting)
+            waiting = bytearray()
+    target.write(waiting)
     target.close()
     return text, insert
 
