@@ -15,6 +15,7 @@ from typing import Any
 
 from analyzers import metrics as m
 from analyzers.config import AnalyzersSection, DriftSection
+from analyzers.corrections import CORRECTIONS, CorrectionsJob
 from analyzers.drift.job import DriftJob
 from analyzers.encoder import create_encoder
 from analyzers.prices import PricesJob
@@ -97,9 +98,11 @@ def jobs(
     scoring = ScoringJob(section, encoder, scorers, clock, stop, drops)
     drifting = DriftJob(drift, encoder.model, clock, stop)
     prices = PricesJob(section.prices, clock)
+    correcting = CorrectionsJob(clock, stop)
     return [
         Job(JOB, section.interval_seconds, scoring.run, connect, clock, registry),
         Job("drift", min(section.interval_seconds, drift.window_seconds / 2), drifting.run, connect, clock, registry),
+        Job(CORRECTIONS, section.interval_seconds, correcting.run, connect, clock, registry),
         Job("prices", PRICES_SECONDS, prices.run, connect, clock, registry),
     ]
 

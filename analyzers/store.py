@@ -100,7 +100,7 @@ class AnalyzerStore:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._sql = queries.load("analyzers")
+        self._sql = {**queries.load("analyzers"), **queries.load("corrections")}
 
     def rows(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
         """The rows of a named query."""
@@ -207,6 +207,15 @@ class AnalyzerStore:
         rows = [[state.name, state.done_until, state.rows, state.backlog, state.error[:500]] for state in states]
         if rows:
             self.insert("progress", ("name", "done_until", "rows", "backlog", "error"), rows)
+
+    def run(self, name: str, **parameters: Any) -> None:
+        """Runs a named statement."""
+        self._client.command(self._sql[name], parameters=parameters)
+
+    def done_until(self, name: str) -> datetime | None:
+        """Ingestion time up to which a job has done everything; None before its first run."""
+        found = self.rows("done_until", job=name)
+        return utc(found[0]["done_until"]) if found else None
 
     def embedded_until(self) -> datetime | None:
         """Ingestion time up to which every span is embedded; None before the first pass."""

@@ -12,7 +12,7 @@ from leewatch.storage import queries
 
 DERIVED: dict[Signal, tuple[str, ...]] = {
     "traces": ("otel_traces_trace_id_ts", "llm_spans", "llm_content", "scores"),
-    "logs": ("llm_content_from_logs", "scores_from_logs"),
+    "logs": ("llm_content_from_logs", "llm_span_facts_from_logs", "scores_from_logs"),
     "metrics": (),
 }
 """What the views derive from the raw table of each signal."""

@@ -9,7 +9,7 @@ and the settings `ingest_settings(signal)` plus an `insert_deduplication_token`.
     otlp_traces -> otel_traces -> otel_traces_trace_id_ts
                                -> llm_records (stores nothing) -> llm_spans, llm_content
                 -> batches
-    otlp_logs   -> otel_logs   -> llm_content
+    otlp_logs   -> otel_logs   -> llm_content, llm_span_facts
                                -> scores
                 -> batches
     otlp_metrics -> otel_metrics_* (one per kind)
@@ -29,7 +29,17 @@ from functools import partial
 from leewatch.redaction import content, intake
 from leewatch.redaction.expressions import KEY
 from leewatch.redaction.plan import OFF, Plan
-from leewatch.semconv import evaluations, events, landing, metric_views, metrics, normalize, protobuf, waiting
+from leewatch.semconv import (
+    evaluations,
+    events,
+    landing,
+    metric_views,
+    metrics,
+    normalize,
+    protobuf,
+    span_facts,
+    waiting,
+)
 from leewatch.semconv.columns import COLUMNS
 from leewatch.semconv.lookup import NO_KEYS, OwnKeys
 from leewatch.semconv.object import SqlObject
@@ -47,6 +57,7 @@ REPAIRED = (
     "llm_spans",
     "llm_content",
     "llm_content_from_logs",
+    "llm_span_facts_from_logs",
     "scores",
     "scores_from_logs",
 )
@@ -94,6 +105,9 @@ def objects(plan: Plan = OFF, own: OwnKeys = NO_KEYS) -> list[SqlObject]:
         _view("llm_spans_mv", "llm_spans", _spans(plan)),
         _view(f"{events.STEP}_mv", events.STEP, events.texts_select(records)),
         *_contents(plan),
+        _view(
+            f"{span_facts.TABLE}_mv", span_facts.TABLE, span_facts.select(records, dropped=_dropped(plan, "Project"))
+        ),
         _view(f"{evaluations.STEP}_logs_mv", evaluations.STEP, evaluations.from_logs(records)),
         _view(f"{evaluations.STEP}_mv", evaluations.STEP, evaluations.from_spans(spans)),
         _view("scores_evaluations_mv", "scores", evaluations.scores_select(_dropped(plan, "Project"))),
@@ -191,6 +205,10 @@ def repair_statement(table: str, ranged: bool = False, own: OwnKeys = NO_KEYS) -
         "llm_spans": (spans.name, spans.select(f"{batch} AND {missing}")),
         "llm_content": (content.name, content.select(batch)),
         "llm_content_from_logs": (events.STEP, events.texts_select("otel_logs", batch)),
+        "llm_span_facts_from_logs": (
+            f"{span_facts.TABLE} ({span_facts.COLUMNS})",
+            span_facts.select("otel_logs", batch),
+        ),
         "scores": (evaluations.STEP, evaluations.from_spans("otel_traces", batch)),
         "scores_from_logs": (evaluations.STEP, evaluations.from_logs("otel_logs", batch)),
     }[table]

@@ -91,14 +91,14 @@ def seen(row: Mapping[str, Any]) -> dict[str, Any]:
 LIMITS = {
     "litellm_otel": "cached and reasoning tokens stand in a Python literal in `metadata.usage_object`, which is not read",
     "logfire_openai": "a stream is two spans, the request and a log of the answer; neither says that it is one",
-    "openinference_anthropic": "the Anthropic SDK adds a span of its own to each call: sums over both count its tokens twice",
+    "openinference_anthropic": "the Anthropic SDK adds a span of its own to each call; the analyzers make it a step",
     "openinference_langchain": "the tags of a run are not exported",
     "openinference_llama_index": "inner steps (`_retrieve`, `predict`) repeat the retrieval and the call as kinds of their own",
     "openlit_sdk": "Anthropic's cached tokens are left out of the input and nothing tells; failed calls carry no prompt",
     "openllmetry_anthropic": "an answer that is streamed counts one output token more; the Anthropic SDK adds a span of its own",
     "openllmetry_chromadb": "`get` exports no documents, `query` no text",
     "openllmetry_langchain": "a tool's arguments are the callback's whole input",
-    "otel_openai_events": "content and finish reasons come as log records: in `span_content`, not in `llm_spans`",
+    "otel_openai_events": "content and finish reasons come as log records; the analyzers fill the reasons in",
 }
 """What the recordings show that one has to know."""
 

@@ -68,6 +68,10 @@ SELECT trace_id, span_id, prompt_text, response_text, context_text,
 FROM span_content
 WHERE project = {project:String} AND trace_id IN {traces:Array(String)};
 
+-- name: done_until
+-- Ingestion time up to which a job has done everything.
+SELECT done_until FROM progress FINAL WHERE name = {job:String};
+
 -- name: embedded_until
 -- Ingestion time up to which every span is embedded.
 SELECT done_until FROM progress FINAL WHERE name = 'embeddings';
