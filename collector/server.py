@@ -31,6 +31,7 @@ from collector.intake import Intake
 from collector.keyring import KeyringFile
 from collector.limits import Limiter
 from collector.listening import LOOPBACK, bound_socket
+from collector.patience import Patient
 from collector.segment import SIGNALS, Signal
 from collector.spool import Spool
 from collector.statements import statements
@@ -243,7 +244,12 @@ def _served(
 ) -> tuple[_Uvicorn, asyncio.Task[None]]:
     """Serves HTTP on the socket; `listening` waits at its end until it is told to exit and has."""
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=int(GRACE_SECONDS)
+        app,
+        http=Patient,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=int(GRACE_SECONDS),
     )
     config.load()
     config.ssl = context
