@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
-from types import FrameType
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -18,7 +16,7 @@ from alerts import channels
 from alerts import metrics as m
 from alerts.config import AlertsSection
 from alerts.engine import Engine
-from leewatch import health
+from leewatch import health, stopping
 from leewatch.config import Settings
 from leewatch.contracts import Clock
 from leewatch.errors import DataDirectoryLockedError, NotRunningError, StoreUnavailableError
@@ -35,21 +33,13 @@ def utc_now() -> datetime:
 
 
 def run(settings: Settings) -> None:
-    """Runs the role until SIGTERM or SIGINT.
+    """Runs the role until SIGTERM or SIGINT, then ends within 10 s; a second signal ends it at once.
 
     Raises ConfigError for a faulty channel, DataDirectoryLockedError when another alert process runs.
     """
     stop = Event()
-
-    def ask_to_stop(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    with stopping.on_signals(stop.set):
         serve(settings, stop)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def serve(settings: Settings, stop: Event, clock: Clock = utc_now) -> None:

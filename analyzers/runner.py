@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import os
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +20,7 @@ from analyzers.prices import PricesJob
 from analyzers.schedule import Job, Schedule
 from analyzers.scoring import JOB, ScoringJob
 from analyzers.store import AnalyzerStore
-from leewatch import health, plugins
+from leewatch import health, plugins, stopping
 from leewatch.config import Settings
 from leewatch.contracts import Clock, Encoder, PluginOptions, Scorer
 from leewatch.errors import DataDirectoryLockedError, LeewatchError, NotRunningError, StoreUnavailableError
@@ -38,7 +36,7 @@ STORE_RETRY_SECONDS = 1.0
 
 
 def run(settings: Settings) -> None:
-    """Blocks until SIGTERM or SIGINT, finishes the batch at hand, returns within 10 s.
+    """Blocks until SIGTERM or SIGINT, finishes the batch at hand, returns within 10 s; a second signal ends it at once.
 
     Raises ModelNotFoundError when the encoder or a scorer has no weights, DataDirectoryLockedError when another
     analyzers process serves the same data directory.
@@ -55,9 +53,13 @@ def serve(
 ) -> None:
     """Runs the jobs with these models until a signal. To be called from the main thread."""
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    with stopping.on_signals(stop.set):
+        _serve(settings, encoder, scorers, clock, stop)
 
+
+def _serve(
+    settings: Settings, encoder: Encoder, scorers: Sequence[Scorer], clock: Clock, stop: threading.Event
+) -> None:
     def connect() -> AnalyzerStore:
         return AnalyzerStore(client.connect(settings))
 
@@ -79,8 +81,7 @@ def serve(
     if not ended:
         # Nothing is lost: what was not written is still missing in the database and is done at the next start.
         log.warning("a batch did not finish in time and is left for the next start")
-        logging.shutdown()
-        os._exit(0)
+        stopping.end_now()
 
 
 def jobs(

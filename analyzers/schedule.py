@@ -21,7 +21,7 @@ from leewatch.instruments import Registry
 
 log = logging.getLogger(__name__)
 
-STOP_SECONDS = 8.0
+STOP_SECONDS = 6.0
 """Time that a running batch has to finish after a stop; the role then ends within 10 s."""
 
 

@@ -44,6 +44,7 @@ from leewatch.projects import Limits
 from leewatch.redaction.key import key_of
 from leewatch.redaction.section import RedactionSection
 from leewatch.semconv.own_keys import MappingSection
+from leewatch.stopping import Ending
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ KEYS_TIMEOUT = httpx.Timeout(5.0, connect=1.0)
 
 
 def run(settings: Settings) -> None:
-    """Takes OTLP until SIGTERM or SIGINT, then drains within 10 s.
+    """Takes OTLP until SIGTERM or SIGINT, then drains within 10 s; a second signal ends it at once.
 
     Raises PortInUseError, DataDirectoryLockedError.
     """
@@ -141,8 +142,9 @@ class Collector(Pages):
     async def serve(self) -> None:
         """Listens until told to stop."""
         self._loop = asyncio.get_running_loop()
+        ending = Ending(self._stop.set)
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._stop.set)
+            self._loop.add_signal_handler(number, ending)
         certificates = None if self._section.tls.cert_file is None else Certificates(self._section.tls)
         async with contextlib.AsyncExitStack() as listening:
             serving = await self._listen(listening, certificates)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import logging
+import signal
 import socket
 from importlib.resources import files
 from types import ModuleType
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from dashboard import installed, theme
-from leewatch import health
+from leewatch import health, stopping
 from leewatch.config import Settings
 from leewatch.errors import InputError, MissingExtraError, PortInUseError
 from leewatch.instruments import Registry
@@ -36,6 +37,7 @@ def run(settings: Settings) -> None:
     bootstrap = _streamlit("streamlit.web.bootstrap")
     installed.install(settings)
     stay_on_this_machine()
+    end_in_time()
     chosen = {key.replace(".", "_"): value for key, value in options(settings).items()}
     bootstrap.load_config_options(chosen)
     section, registry = settings.dashboard, Registry((), "dashboard")
@@ -116,6 +118,18 @@ def stay_on_this_machine() -> None:
     """Makes Streamlit's origin check do without asking a web service for this machine's public address."""
     net_util = _streamlit("streamlit.net_util")
     net_util.get_external_ip = lambda: None  # type: ignore[attr-defined]  # a module's function, replaced on purpose
+
+
+def end_in_time() -> None:
+    """Makes a second signal, or pages that do not end, end the process: Streamlit's own handler waits."""
+    bootstrap = _streamlit("streamlit.web.bootstrap")
+
+    def handle(server: Any) -> None:
+        ending = stopping.Ending(server.stop)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: ending())
+
+    bootstrap._set_up_signal_handler = handle  # type: ignore[attr-defined]  # a module's function, replaced on purpose
 
 
 def _streamlit(module: str) -> ModuleType:

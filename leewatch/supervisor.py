@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -34,7 +35,10 @@ PORT_KEYS = {
 }
 MUST_BE_MENDED = 2
 READY_SECONDS = 90.0
-STOP_SECONDS = 15.0
+STOP_SECONDS = 9.0
+"""Time that all roles together get to end, the store included; a role that was killed loses nothing."""
+ROLES_STOP_SECONDS = 7.0
+"""Of these, what the roles get that write to the store, before it is told to end."""
 BACKOFF_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 STABLE_SECONDS = 60.0
 """A role that ran this long starts its backoff anew."""
@@ -87,6 +91,7 @@ class Supervisor:
         self._sink = sink or print_line
         self._children: dict[str, _Child] = {}
         self._stopping = threading.Event()
+        self._hurried = False
 
     @property
     def pids(self) -> dict[str, int]:
@@ -133,23 +138,34 @@ class Supervisor:
                 self._spawn(child.role, child.failures)
 
     def stop(self) -> None:
-        """Ends all roles in reverse order of start; one that does not end in time is killed. May be called again."""
+        """Ends all roles within 10 s, those that write first, then the store. What does not end is killed.
+
+        May be called again.
+        """
         self._stopping.set()
-        for role in reversed(START_ORDER):
-            child = self._children.get(role)
-            if child is None or child.process.poll() is not None:
-                continue
-            child.process.terminate()
-            try:
-                child.process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                log.warning("%s did not end within %.0f s and is killed", role, STOP_SECONDS)
-                child.process.kill()
-                child.process.wait()
+        began = time.monotonic()
+        self._end([child for child in self._children.values() if child.role != "store"], began + ROLES_STOP_SECONDS)
+        self._end([child for child in self._children.values() if child.role == "store"], began + STOP_SECONDS)
 
     def request_stop(self) -> None:
-        """Makes `watch` return; safe in a signal handler."""
+        """Makes `watch` return; asked a second time, makes `stop` kill what still runs. Safe in a signal handler."""
+        self._hurried = self._stopping.is_set()
         self._stopping.set()
+
+    def _end(self, children: Sequence[_Child], deadline: float) -> None:
+        for child in children:
+            if child.process.poll() is None:
+                child.process.terminate()
+        while not self._hurried and time.monotonic() < deadline:
+            if all(child.process.poll() is not None for child in children):
+                break
+            time.sleep(0.02)
+        for child in children:
+            if child.process.poll() is None:
+                log.warning("%s %s and is killed", child.role, "is not waited for" if self._hurried else "does not end")
+            with contextlib.suppress(ProcessLookupError):  # its group: processes that it started go with it
+                os.killpg(child.process.pid, signal.SIGKILL)
+            child.process.wait()
 
     def _spawn(self, role: str, failures: int) -> None:
         # A process group of its own, so that Ctrl-C reaches the supervisor alone, which then stops the roles in order.

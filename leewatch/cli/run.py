@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from leewatch import config, plugins
+from leewatch import config, plugins, stopping
 from leewatch.installation import LISTENING_KEYS, registered
 
 ROLES = "leewatch.roles"
@@ -23,6 +23,7 @@ def run(
     supervised: Annotated[bool, typer.Option(hidden=True, help="End when standard input closes.")] = False,
 ) -> None:
     """Run one role until SIGTERM or Ctrl-C."""
+    stopping.leave_early()
     start = plugins.load_one(ROLES, role)
     settings = config.load()
     if supervised:
