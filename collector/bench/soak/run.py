@@ -15,6 +15,7 @@ from typing import Any
 
 import grpc
 import httpx
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from collector.bench.processes import Installation
 from collector.bench.soak.traffic import DAY_SECONDS, Request, day
@@ -149,7 +150,10 @@ class _Run:
         pause = self._result.seconds / SAMPLES
         while not self._ended.wait(pause):
             at = round(time.monotonic() - self._began, 1)
-            self._result.samples.append({"seconds": at, **sample(self._running)})
+            try:
+                self._result.samples.append({"seconds": at, **sample(self._running)})
+            except (ClickHouseError, OSError) as error:
+                self._result.faults.append(f"at {at:.0f} s nothing could be read: {error}")
 
     # -- afterwards ---------------------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ def sample(running: Installation) -> Mapping[str, float]:
         found[f"{role}.fds"] = len(os.listdir(process / "fd"))
         found[f"{role}.threads"] = len(os.listdir(process / "task"))
     found["spool.files"] = _files(running.data / "spool")
-    found["temporary.files"] = sum(_files(path) for path in running.data.rglob("tmp*") if path.is_dir())
+    found["temporary.files"] = _files(running.data, "tmp")
     client = connect(running.settings)
     try:
         for table, fullest, parts in client.query(_PARTS).result_rows:
@@ -42,5 +42,10 @@ def sample(running: Installation) -> Mapping[str, float]:
     return found
 
 
-def _files(directory: Path) -> int:
-    return sum(len(names) for _, _, names in os.walk(directory))
+def _files(directory: Path, marked: str = "") -> int:
+    """Files below; those with a directory above them whose name begins so. Directories come and go while it looks."""
+    return sum(
+        len(names)
+        for path, _, names in os.walk(directory)
+        if not marked or f"{os.sep}{marked}" in path[len(str(directory)) :]
+    )

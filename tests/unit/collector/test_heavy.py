@@ -58,9 +58,16 @@ def test_where_no_process_can_be_started_requests_are_taken_all_the_same(
     assert _answer(worker, (len, b"abc")) == [3]
 
 
-def test_a_request_that_takes_too_long_is_refused(worker: Heavy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_hangs_is_refused(worker: Heavy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heavy, "LONGEST_SECONDS", 3.0)
     found = _answer(worker, (time.sleep, 60), (len, b"ab"))
+    assert isinstance(found[0], TooManyError)
+    assert found[1] == 2
+
+
+def test_a_request_that_takes_too_much_time_is_refused(worker: Heavy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heavy, "CPU_SECONDS", 1.0)
+    found = _answer(worker, (sum, range(1 << 60)), (len, b"ab"))
     assert isinstance(found[0], TooManyError)
     assert found[1] == 2
 
