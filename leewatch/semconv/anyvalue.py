@@ -12,10 +12,15 @@ _MARK = '{"values":['
 _PAIRS = '{"values":[{"key":'
 
 
+def is_otlp(text: str) -> str:
+    """SQL: whether the text is such a list or map."""
+    return f"startsWith({text}, '{_MARK}')"
+
+
 def plain(text: str) -> str:
     """SQL: the text, as plain JSON when it is such a list or map."""
     kind = f"if(startsWith({text}, '{_PAIRS}'), 'kvlistValue', 'arrayValue')"
-    return f"if(startsWith({text}, '{_MARK}'), {_container(f'({kind}, {text})', 0)}, {text})"
+    return f"if({is_otlp(text)}, {_container(f'({kind}, {text})', 0)}, {text})"
 
 
 def _container(pair: str, level: int) -> str:

@@ -22,6 +22,7 @@ _DURATION = f"if(Duration < {LONGEST_NS}, Duration, 0)"
 _EARLY = (
     (
         *(
+            "provider_sent",
             "usage_buckets",
             "cache_read_tokens",
             "cache_write_tokens",
@@ -93,6 +94,7 @@ def _request() -> list[Column]:
     request, response = value("request_model"), value("response_model")
     return [
         Column("operation", _LOW, first_of(*map(value, operations))),
+        Column("provider_sent", "String", sql.provider_sent(), "step"),
         Column("provider", _LOW, sql.provider()),
         Column("request_model", _LOW, first_of(request, response)),
         Column("response_model", _LOW, first_of(response, request)),

@@ -75,11 +75,30 @@ _SESSION_KEYS = ("langfuse.session.id", "session.id", "gen_ai.conversation.id")
 _TUPLE = "Array(Tuple({}))".format(", ".join(part.split()[1] for part in _RESULT.split(", ")))
 
 
-def from_spans(source: str, where: str = "") -> str:
-    """Rows of the step: results that spans of `source` carry, as attributes or as span events."""
+CARRIERS = "llm_step_evaluated"
+CARRIER_COLUMNS = (
+    "Project LowCardinality(String), ServiceName LowCardinality(String), Timestamp DateTime64(9), ReceivedAt DateTime64(3, 'UTC'), "
+    "Duration UInt64, TraceId String, SpanId String, ParentSpanId String, SpanAttributes Map(LowCardinality(String), String), "
+    "`Events.Name` Array(LowCardinality(String)), `Events.Attributes` Array(Map(LowCardinality(String), String)), "
+    "`Links.TraceId` Array(String), `Links.SpanId` Array(String)"
+)
+"""Spans that carry results wait here for being read: few do, and the database analyzes how to read them only when one does."""
+
+
+def carriers(source: str, where: str = "") -> str:
+    """Rows of the table of carriers: spans of `source` with results, as attributes or as span events."""
     condition = f" AND {where}" if where else ""
     events = f"hasAny(Events.Name, ['{RESULT_EVENT}', '{GUARD_EVENT}'])"
     carries = f"arrayExists(k -> match(k, {quoted(_CARRIES)}), mapKeys(SpanAttributes))"
+    names = (
+        "Project, ServiceName, Timestamp, ReceivedAt, Duration, TraceId, SpanId, ParentSpanId, SpanAttributes, `Events.Name`, "
+        "`Events.Attributes`, `Links.TraceId`, `Links.SpanId`"
+    )
+    return f"SELECT {names} FROM {source} WHERE ({events} OR {carries}){condition}"
+
+
+def from_spans() -> str:
+    """Rows of the step: results that carriers carry."""
     found = ", ".join((_by_event(), _indexed(), _logfire(), _guard("SpanAttributes"), _openlit()))
     names = [part.split()[0] for part in _RESULT.split(", ")]
     members = ", ".join(f"result.{number} AS {name}" for number, name in enumerate(names, 1))
@@ -89,7 +108,7 @@ FROM (
         addNanoseconds(Timestamp, if(Duration < {LONGEST_NS}, Duration, 0)) AS At,
         {first_of(*(f"SpanAttributes['{key}']" for key in _SESSION_KEYS))} AS session,
         arrayJoin(CAST(arrayConcat({found}), '{_TUPLE}')) AS result
-    FROM {source} WHERE ({events} OR {carries}){condition}
+    FROM {CARRIERS}
 )"""
 
 

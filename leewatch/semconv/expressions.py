@@ -139,17 +139,25 @@ def service() -> str:
     return f"if({known}, ServiceName, {other})"
 
 
+def provider_sent() -> str:
+    """SQL: the provider as sent, lower case; of a framework, the system it names."""
+    framework = f"{value('provider_system')} != '' AND lower({value('provider')}) IN ({members(FRAMEWORKS)})"
+    return f"lower(if({framework}, {value('provider_system')}, {value('provider')}))"
+
+
 def provider() -> str:
     """SQL: canonical provider: by whole name, by prefix, by the part before the first dot, else lower case as sent."""
     names = {alias: canonical for canonical, aliases in PROVIDERS.items() for alias in (canonical, *aliases)}
     table = f"{quoted(list(names))}, {quoted(list(names.values()))}, ''"
-    framework = f"{value('provider_system')} != '' AND lower({value('provider')}) IN ({members(FRAMEWORKS)})"
-    whole = f"lower(if({framework}, {value('provider_system')}, {value('provider')}))"
     prefixed = [
-        f"if(startsWith({whole}, {quoted(start)}), {quoted(name)}, '')" for start, name in PROVIDER_PREFIXES.items()
+        f"if(startsWith(provider_sent, {quoted(start)}), {quoted(name)}, '')"
+        for start, name in PROVIDER_PREFIXES.items()
     ]
     return first_of(
-        f"transform({whole}, {table})", *prefixed, f"transform(splitByChar('.', {whole})[1], {table})", whole
+        f"transform(provider_sent, {table})",
+        *prefixed,
+        f"transform(splitByChar('.', provider_sent)[1], {table})",
+        "provider_sent",
     )
 
 

@@ -253,9 +253,9 @@ def steps(part: int = EVERYTHING, own: OwnKeys = NO_KEYS, source: str = "otel_tr
                     "fields",
                     "Map(UInt8, String)",
                     f"CAST((arrayMap(c -> toUInt8(intDiv(c, {STEP})), arraySort(kept_codes)), "
-                    f"arrayMap(v -> {anyvalue.plain('v')}, arraySort((v, c) -> c, kept_texts, kept_codes))), 'Map(UInt8, String)')",
+                    "arraySort((v, c) -> c, kept_texts, kept_codes)), 'Map(UInt8, String)')",
                 ),
-                ("narrow", "UInt8", plain.narrow("kept_codes")),
+                ("narrow", "UInt8", plain.narrow("kept_codes", "kept_texts")),
             ),
             base,
         ),
@@ -263,11 +263,30 @@ def steps(part: int = EVERYTHING, own: OwnKeys = NO_KEYS, source: str = "otel_tr
         Step("llm_step_chats", "llm_step_asked", plain.lists(), (*found[:-1], *plain.TEXTS)),
         *_column_steps("llm_step_chats", found[:-1], plain.IS_PLAIN, short=True),
         Step(
-            "llm_step_kinds",
+            "llm_step_long",
             "llm_step_chats",
+            (("raw_fields", "Map(UInt8, String)", "fields"),),
+            found[:-2],
+            f"NOT {plain.IS_PLAIN}",
+        ),
+        Step(
+            "llm_step_plain_values",
+            "llm_step_long",
+            (
+                (
+                    "fields",
+                    "Map(UInt8, String)",
+                    f"CAST((mapKeys(raw_fields), arrayMap(v -> {anyvalue.plain('v')}, mapValues(raw_fields))), 'Map(UInt8, String)')",
+                ),
+            ),
+            found[:-2],
+        ),
+        Step(
+            "llm_step_kinds",
+            "llm_step_plain_values",
             (("kind", "String", _kind()),),
             found[:-1],
-            f"NOT {plain.IS_PLAIN} AND kind != 'other' AND {value('span_type')} != 'pending_span'",
+            f"kind != 'other' AND {value('span_type')} != 'pending_span'",
         ),
         Step("llm_step_groups", "llm_step_kinds", (("item_groups", GROUPS_TYPE, indexed.groups(entries)),), found),
         Step(

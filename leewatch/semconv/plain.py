@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from leewatch.semconv import anyvalue, indexed, messages
 from leewatch.semconv import expressions as sql
-from leewatch.semconv import indexed, messages
 from leewatch.semconv.columns import COLUMNS, Column
 from leewatch.semconv.kinds import KIND_RULES, LANGFUSE_LLM_KEYS
 from leewatch.semconv.lookup import NUMBERS, STEP, value
@@ -75,10 +75,13 @@ def special() -> str:
     )
 
 
-def narrow(codes: str) -> str:
-    """SQL: whether these codes belong to FIELDS_READ alone, those of a chat's operation among them."""
+def narrow(codes: str, values: str) -> str:
+    """SQL: whether these codes belong to FIELDS_READ alone, and none of the values is OTLP/JSON."""
     numbers = ", ".join(str(NUMBERS[field]) for field in FIELDS_READ)
-    return f"NOT special AND arrayAll(c -> intDiv(c, {STEP}) IN ({numbers}), {codes})"
+    return (
+        f"NOT special AND arrayAll(c -> intDiv(c, {STEP}) IN ({numbers}), {codes}) "
+        f"AND NOT arrayExists(v -> {anyvalue.is_otlp('v')}, {values})"
+    )
 
 
 def texts() -> tuple[tuple[str, str, str], ...]:

@@ -97,6 +97,7 @@ def objects(plan: Plan = OFF, own: OwnKeys = NO_KEYS) -> list[SqlObject]:
         *(_table(name, columns) for name, columns in {step.name: step.columns for step in steps}.items()),
         _table(events.STEP, events.STEP_COLUMNS),
         _table(evaluations.STEP, evaluations.STEP_COLUMNS),
+        _table(evaluations.CARRIERS, evaluations.CARRIER_COLUMNS),
         *(_view(f"{name}_mv", name, select) for name, select in landing.between_selects().items()),
         *_raw(intake.TRACES, landing.spans_select, plan, own),
         *_raw(intake.LOGS, landing.logs_select, plan, own),
@@ -109,7 +110,8 @@ def objects(plan: Plan = OFF, own: OwnKeys = NO_KEYS) -> list[SqlObject]:
             f"{span_facts.TABLE}_mv", span_facts.TABLE, span_facts.select(records, dropped=_dropped(plan, "Project"))
         ),
         _view(f"{evaluations.STEP}_logs_mv", evaluations.STEP, evaluations.from_logs(records)),
-        _view(f"{evaluations.STEP}_mv", evaluations.STEP, evaluations.from_spans(spans)),
+        _view(f"{evaluations.CARRIERS}_mv", evaluations.CARRIERS, evaluations.carriers(spans)),
+        _view(f"{evaluations.STEP}_mv", evaluations.STEP, evaluations.from_spans()),
         _view("scores_evaluations_mv", "scores", evaluations.scores_select(_dropped(plan, "Project"))),
         *_metrics(plan),
         _view("batches_traces_mv", "batches", landing.ledger_select("traces")),
@@ -209,7 +211,7 @@ def repair_statement(table: str, ranged: bool = False, own: OwnKeys = NO_KEYS) -
             f"{span_facts.TABLE} ({span_facts.COLUMNS})",
             span_facts.select("otel_logs", batch),
         ),
-        "scores": (evaluations.STEP, evaluations.from_spans("otel_traces", batch)),
+        "scores": (evaluations.CARRIERS, evaluations.carriers("otel_traces", batch)),
         "scores_from_logs": (evaluations.STEP, evaluations.from_logs("otel_logs", batch)),
     }[table]
     return f"INSERT INTO {target} {select}"
