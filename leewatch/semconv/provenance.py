@@ -66,7 +66,7 @@ def sources(column: Column, value: object, won: Mapping[str, Winner], keys: Sequ
     """
     if column.name == "kind":
         return [won[name].key for name in _kind_fields() if name in won][:1]
-    present = [won[name] for name in fields_in(column.sql) if name in won]
+    present = [won[name] for name in _fields_of(column) if name in won]
     same = [winner.key for winner in present if winner.value == str(value)]
     if same:
         return same[:1]
@@ -83,6 +83,13 @@ def sources(column: Column, value: object, won: Mapping[str, Winner], keys: Sequ
     if column.name == "metadata":
         found += [key for key in keys if key in REFERENCES or key.startswith(tuple(f"{p}." for p in METADATA_PREFIXES))]
     return list(dict.fromkeys(found))
+
+
+def _fields_of(column: Column) -> list[str]:
+    """Fields that a column is made of, also by way of a column for one value."""
+    steps = [other for other in COLUMNS if other.table == "step" and other.type == "String"]
+    used = [other.sql for other in steps if re.search(rf"\b{other.name}\b", column.sql)]
+    return list(dict.fromkeys(field for sql in (*used, column.sql) for field in fields_in(sql)))
 
 
 def is_read(key: str, own: OwnKeys = NO_KEYS) -> bool:
