@@ -20,7 +20,7 @@ RANGES: Final[dict[str, timedelta]] = {
 }
 DEFAULT_RANGE: Final = "24h"
 REFRESH_SECONDS: Final = (0, 10, 30, 60)
-PAGES: Final = ("overview", "drift", "quality", "traces", "infrastructure", "alerts")
+PAGES: Final = ("overview", "drift", "quality", "traces", "infrastructure", "coverage", "alerts")
 
 MAX_POINTS: Final = 300
 _TARGET_POINTS: Final = 120

@@ -7,7 +7,7 @@ from importlib.resources import files
 import streamlit as st
 
 from dashboard import layout, theme
-from dashboard.views import alerts, drift, infrastructure, overview, quality, traces
+from dashboard.views import alerts, coverage, drift, infrastructure, overview, quality, traces
 
 ICON = str(files("dashboard").joinpath("icon.svg"))
 
@@ -21,6 +21,7 @@ PAGES = (
     ("quality", layout.page(quality.body, "Quality & safety"), "Quality & safety"),
     ("traces", layout.page(traces.body, "Traces", alone="trace"), "Traces"),
     ("infrastructure", layout.page(infrastructure.body, "Infrastructure", model=False), "Infrastructure"),
+    ("coverage", layout.page(coverage.body, "Coverage", model=False), "Coverage"),
     ("alerts", layout.page(alerts.body, "Alerts", model=False), "Alerts"),
 )
 

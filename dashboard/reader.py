@@ -118,5 +118,7 @@ def now() -> datetime:
 
 
 def _sql(name: str) -> str:
+    if name.startswith("coverage_"):
+        return queries.load("coverage")[name.removeprefix("coverage_")]
     file = "metrics" if name.startswith("metric_") else "dashboard"
     return queries.load(file)[name]

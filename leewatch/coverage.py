@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from leewatch.semconv.lookup import NO_KEYS, OwnKeys
@@ -16,6 +16,7 @@ PREFIXES = (
     "^(?:gen_ai|llm|ai|langfuse|traceloop|openinference|embedding|retrieval|reranker|rag|prompt|openai|anthropic)[._]"
 )
 """Keys that begin so look like telemetry of LLM applications."""
+FOREVER = datetime(2100, 1, 1, tzinfo=UTC)
 MOST_KEYS = 50
 """Unmapped keys of one service that are listed, the most frequent first."""
 
@@ -52,8 +53,27 @@ REASONS = ("masked_by_sender", "dropped_here", "uploaded_elsewhere", "not_sent")
 def coverage(client: Client, since: datetime, own: OwnKeys = NO_KEYS) -> list[ServiceCoverage]:
     """The services with LLM spans that began since then. own: attribute keys of the user's."""
     texts = queries.load("coverage")
-    spans = _rows(client, texts["spans"], since=since, references=list(REFERENCES))
-    keys = _rows(client, texts["keys"], since=since, prefixes=PREFIXES)
+    bounds = parameters(since)
+    spans, keys = (_rows(client, texts[name], **bounds) for name in ("spans", "keys"))
+    return assembled(spans, keys, own)
+
+
+def parameters(since: datetime, until: datetime = FOREVER, project: str = "", service: str = "") -> dict[str, Any]:
+    """Parameters of the queries `spans` and `keys`: spans that began in [since, until); '': of every project or service."""
+    return {
+        "since": since,
+        "until": until,
+        "project": project,
+        "service": service,
+        "references": list(REFERENCES),
+        "prefixes": PREFIXES,
+    }
+
+
+def assembled(
+    spans: Sequence[Mapping[str, Any]], keys: Sequence[Mapping[str, Any]], own: OwnKeys = NO_KEYS
+) -> list[ServiceCoverage]:
+    """The services of the rows of `spans`, with the keys of the rows of `keys` that nothing reads. Pure."""
     return [_service(row, keys, own) for row in spans]
 
 

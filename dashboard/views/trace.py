@@ -157,7 +157,12 @@ def _conversation(
             layout.caption(
                 "This span carries no prompt or response."
                 if not row.kind
-                else "No content: instrumentations send it only when content capture is switched on."
+                else join(
+                    [
+                        "No content: instrumentations send it only when content capture is switched on. ",
+                        anchor("What this service lacks", _coverage(row), "lw-link"),
+                    ]
+                )
             )
         )
         return
@@ -175,6 +180,10 @@ def _conversation(
         )
         shown.append(_turn(turn, found))
     layout.show(*shown)
+
+
+def _coverage(row: tree.Row) -> str:
+    return address.link("coverage", View(service=row.service))
 
 
 def _dropped(llm: Mapping[str, Any]) -> Markup:

@@ -1,4 +1,5 @@
--- What of each service's telemetry is understood, and what is missing. `since` bounds the start of spans.
+-- What of each service's telemetry is understood, and what is missing, of spans that began in [since, until). '' means every project
+-- or service.
 
 -- name: spans
 -- For each service: spans by kind, dialects, and how many LLM calls lack what pages and analyzers need.
@@ -21,7 +22,8 @@ FROM
     SELECT project, service, kind, dialect, model, input_tokens, output_tokens, status, session_id, user_id, content_redacted, content_dropped, trace_id, span_id,
         hasAny(mapKeys(metadata), {references:Array(String)}) AS elsewhere
     FROM llm_spans FINAL
-    WHERE ts >= {since:DateTime64(3, 'UTC')}
+    WHERE ts >= {since:DateTime64(3, 'UTC')} AND ts < {until:DateTime64(3, 'UTC')}
+      AND ({project:String} = '' OR project = {project:String}) AND ({service:String} = '' OR service = {service:String})
 ) AS spans
 LEFT JOIN
 (
@@ -29,7 +31,7 @@ LEFT JOIN
         max(isNotNull(prompt_text) OR isNotNull(input_messages) OR arrayExists(e -> e.2 != 'gen_ai.choice', event_messages)) AS asked,
         max(isNotNull(response_text) OR isNotNull(output_messages) OR arrayExists(e -> e.2 = 'gen_ai.choice', event_messages)) AS answered
     FROM llm_content
-    WHERE ts >= {since:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR
+    WHERE ts >= {since:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND ts < {until:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
     GROUP BY project, trace_id, span_id
 ) AS content USING (project, trace_id, span_id)
 GROUP BY project, service
@@ -40,6 +42,8 @@ ORDER BY project, service;
 SELECT Project AS project, ServiceName AS service, key, count() AS spans
 FROM otel_traces
 ARRAY JOIN mapKeys(SpanAttributes) AS key
-WHERE Timestamp >= {since:DateTime64(3, 'UTC')} AND match(key, {prefixes:String})
+WHERE Timestamp >= {since:DateTime64(3, 'UTC')} AND Timestamp < {until:DateTime64(3, 'UTC')}
+  AND ({project:String} = '' OR Project = {project:String}) AND ({service:String} = '' OR ServiceName = {service:String})
+  AND match(key, {prefixes:String})
 GROUP BY project, service, key
 ORDER BY project, service, spans DESC, key;

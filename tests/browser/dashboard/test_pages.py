@@ -14,7 +14,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from leewatch.config import Settings
+from leewatch.semconv import sql
 from leewatch.storage.client import address, connect
+from leewatch.testing import otlp
 
 WIDTHS = (1440, 390)
 IDLE = "document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') == 'notRunning'"
@@ -89,6 +91,7 @@ def test_every_page_shows_its_figures_without_a_fault(visit: Callable[..., Visit
         f"traces?trace={seeded.trace}": "Raw attributes",
         "infrastructure": "All metrics",
         "infrastructure?metric=vllm%3Ageneration_tokens": "Number of generation tokens processed.",
+        "coverage": "Keys that nothing reads",
         f"alerts?alert={seeded.alert}": "Messages sent",
     }
     tab = visit(width)
@@ -109,6 +112,25 @@ def test_the_overview_counts_what_was_sent(visit: Callable[..., Visit], store: S
     expect(page.locator(".lw-tile", has_text="LLM calls").locator(".v")).to_have_text(f"{calls:,}")
     expect(page.locator(".js-plotly-plot")).to_have_count(6)
     assert page.locator(".lw-alert").count() == 2
+
+
+def test_coverage_tells_what_lacks_and_how_to_mend_it(
+    visit: Callable[..., Visit], store: Settings, seeded: Any
+) -> None:
+    lacking = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.odd_key": "x"}
+    request = otlp.traces([{"attributes": lacking}] * 3, {"service.name": "invoice-reader"})
+    body = otlp.batch_body([request], "coverage-page")
+    client = connect(store)
+    client.raw_insert("otlp_traces", insert_block=body, settings=sql.ingest_settings("traces"), fmt="ProtobufSingle")
+    client.close()
+    page = visit().open("coverage?service=invoice-reader&range=1h")
+    found = page.locator(".lw-findings tbody tr")
+    expect(found.nth(0)).to_contain_text("No prompt and no answer")
+    expect(found.nth(0)).to_contain_text("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT")
+    expect(found.nth(1)).to_contain_text("No token counts")
+    expect(page.get_by_text("gen_ai.odd_key")).to_be_visible()
+    expect(page.locator(".lw-tile", has_text="With tokens").locator(".v")).to_have_text("0 %")
+    expect(visit().open("coverage?service=nobody").get_by_text("No LLM spans in this window")).to_be_visible()
 
 
 def test_infrastructure_shows_model_servers_gpus_and_hosts(visit: Callable[..., Visit]) -> None:
