@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from collector.bench import crash as crash_bench
 from collector.bench.fuzz import run as fuzzing
+from collector.bench.fuzz.result import Result as FuzzResult
 from collector.bench.ingest import Options, Result, measure
 from collector.bench.load import SPAN_BYTES
 from collector.bench.soak import run as soaking
@@ -100,7 +101,11 @@ def fuzz(
             total = stored if part == "collector and store" else bodies - stored
             progress.update(task, completed=done, total=total, description=part)
 
-        result = fuzzing.measure(seed, bodies, min(stored, bodies), directory, tell)
+        def keep(result: FuzzResult) -> None:
+            if output is not None:
+                _save(result.as_dict(), output)
+
+        result = fuzzing.measure(seed, bodies, min(stored, bodies), directory, tell, keep)
     _write(result.as_dict(), output)
     if not result.passed:
         raise typer.Exit(1)
@@ -135,11 +140,14 @@ def soak(
 
 
 def _write(result: dict[str, Any], output: Path | None) -> None:
-    text = json.dumps(result, indent=2)
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(text + "\n", encoding="utf-8")
-    typer.echo(text)
+        _save(result, output)
+    typer.echo(json.dumps(result, indent=2))
+
+
+def _save(result: dict[str, Any], output: Path) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 def _report(result: Result, console: Console) -> None:

@@ -18,12 +18,16 @@ from collector.bench.fuzz.through import Through
 from collector.bench.processes import usage
 
 Progress = Callable[[str, int], None]
+Keep = Callable[[Result], None]
 
 
-def measure(seed: int, bodies: int, stored: int, recorded: Path | None, progress: Progress) -> Result:
+def measure(
+    seed: int, bodies: int, stored: int, recorded: Path | None, progress: Progress, keep: Keep = lambda result: None
+) -> Result:
     """Runs `bodies` cases, the last `stored` of them through processes of their own.
 
-    progress: called with (name of the part, cases done in it). The data directory is left behind where a part failed.
+    progress: called with (name of the part, cases done in it).
+    keep: called with what is known after each part. The data directory is left behind where a part failed.
     """
     mutator = Mutator(seeds(recorded), seed)
     result = Result(seed, bodies, [])
@@ -33,12 +37,14 @@ def measure(seed: int, bodies: int, stored: int, recorded: Path | None, progress
             Direct(directory, direct).run(mutator, range(bodies - stored), lambda done: progress(direct.name, done))
         direct.peak_rss_mb = {"this process": round(usage(os.getpid()).peak_rss_mb, 1)}
         result.parts.append(direct)
+        keep(result)
     if stored:
         through = Part("collector and store")
         with _timed(through) as directory:
             numbers = range(bodies - stored, bodies)
             Through(directory, through, seed).run(mutator, numbers, lambda done: progress(through.name, done))
         result.parts.append(through)
+        keep(result)
     return result
 
 
