@@ -49,6 +49,8 @@ def test_memory_that_leaks_is_found_and_memory_that_varies_is_not() -> None:
     warm = [400 + min(at, 190.0) for at in TIMES]
     assert trend("store.rss_mb", TIMES, flat).bounded
     assert trend("store.rss_mb", TIMES, warm).bounded
+    assert trend("store.threads", TIMES, [39.0 if at < 400 else 133.0 for at in TIMES]).bounded
+    assert not trend("store.threads", TIMES, [39.0 + at / 5 for at in TIMES]).bounded
     found = trend("store.rss_mb", TIMES, leak)
     assert not found.bounded
     # 0.3 MB/s over the 390 s after the warm-up are 117 MB; 10 % of about 520 MB and 24 MB are allowed.
