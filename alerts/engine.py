@@ -24,6 +24,7 @@ from alerts.rules import Rule, shipped
 from alerts.verdict import NO_DATA
 from leewatch.contracts import Clock
 from leewatch.instruments import Registry
+from leewatch.telemetry.spans import span
 
 log = logging.getLogger(__name__)
 
@@ -188,7 +189,8 @@ class Engine:
 
     def _tell(self, channel: Channel, due: Plan) -> None:
         group = fingerprint(due.alerts[0].rule, dict(due.group))
-        result = channel.notifier.send(message.notification(due.alerts, group), due.handle)
+        with span("tell channel", channel=channel.name, alerts=len(due.alerts)):
+            result = channel.notifier.send(message.notification(due.alerts, group), due.handle)
         now = self._now()
         attempt = channel.record(result, now)
         self._registry.add(m.DELIVERIES, channel=channel.name, outcome="ok" if result.ok else "failed")

@@ -22,6 +22,7 @@ from leewatch.contracts import Clock
 from leewatch.errors import DataDirectoryLockedError, NotRunningError, StoreUnavailableError
 from leewatch.instruments import Registry
 from leewatch.storage.client import connect
+from leewatch.telemetry.spans import span
 
 log = logging.getLogger(__name__)
 LOCK_FILE = "alerts.lock"
@@ -61,7 +62,7 @@ def serve(settings: Settings, stop: Event, clock: Clock = utc_now) -> None:
             try:
                 engine = engine or Engine(connect(settings), section, settings.dashboard_url, built, clock, registry)
                 if clock() >= due:
-                    with registry.timed(m.EVALUATION_SECONDS):
+                    with registry.timed(m.EVALUATION_SECONDS), span("evaluate rules"):
                         engine.evaluate()
                     registry.add(m.EVALUATIONS, outcome="ok")
                     registry.set(m.EVALUATED, clock().timestamp())

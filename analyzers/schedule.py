@@ -18,6 +18,7 @@ from analyzers.store import AnalyzerStore, Progress
 from leewatch.contracts import Clock
 from leewatch.errors import LeewatchError
 from leewatch.instruments import Registry
+from leewatch.telemetry.spans import span
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class Job:
         """One run. Never raises: an error is logged, counted and shown in `progress`; the next run starts afresh."""
         self.idle.clear()
         try:
-            with self.registry.timed(m.RUN_SECONDS, job=self.name):
+            with self.registry.timed(m.RUN_SECONDS, job=self.name), span("run job", job=self.name):
                 if self._store is None:
                     self._store = self.connect()
                 self.work(self._store)

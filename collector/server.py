@@ -115,6 +115,7 @@ class Collector(Pages):
             for flush_seconds in (self._section.flush_seconds * PATIENCE.get(name, 1), *FULL_SEGMENTS_ONLY)
         ]
         self._listening = False
+        self.metrics_registry.before(self._refresh)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
 
@@ -223,6 +224,9 @@ class Collector(Pages):
         }
 
     def metrics(self) -> str:
+        return self.metrics_registry.render()
+
+    def _refresh(self) -> None:
         registry = self.metrics_registry
         for name, spool in self.spools.items():
             totals = spool.totals()
@@ -238,7 +242,6 @@ class Collector(Pages):
         registry.set(m.DISK_FREE_BYTES, self._free.bytes)
         registry.set(m.STORE_UP, self._store_up)
         registry.set(READY, self.ready()[0])
-        return registry.render()
 
 
 def _served(

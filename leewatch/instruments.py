@@ -10,7 +10,8 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -64,8 +65,14 @@ class Registry:
         self._lock = threading.Lock()
         self._values: dict[tuple[Metric, Labels], float] = {}
         self._histograms: dict[tuple[Metric, Labels], list[float]] = {}
+        self._refresh: Callable[[], None] | None = None
+        _LIVE.add(self)
         self.set(BUILD, 1, version=version("leewatch"), role=role)
         self.set(STARTED, _BEGAN)
+
+    def before(self, refresh: Callable[[], None]) -> None:
+        """Calls this before values are read: it sets those that are kept elsewhere."""
+        self._refresh = refresh
 
     def add(self, metric: Metric, amount: float = 1, **labels: str) -> None:
         """Counts up."""
@@ -76,7 +83,7 @@ class Registry:
     def set(self, metric: Metric, value: float, **labels: str) -> None:
         """Sets a gauge, or a counter that is kept elsewhere."""
         with self._lock:
-            self._values[metric, tuple(sorted(labels.items()))] = value
+            self._values[metric, tuple(sorted(labels.items()))] = float(value)
 
     def get(self, metric: Metric, **labels: str) -> float:
         """Its value; 0 when nothing was counted."""
@@ -104,6 +111,8 @@ class Registry:
 
     def snapshot(self) -> Snapshot:
         """All values now."""
+        if self._refresh is not None:
+            self._refresh()
         self.set(CPU, time.process_time())
         with contextlib.suppress(OSError):
             self.set(RESIDENT, int(os.pread(_MEMORY, 100, 0).split()[1]) * _PAGE)
@@ -113,6 +122,14 @@ class Registry:
     def render(self) -> str:
         """All metrics in Prometheus' text format."""
         return rendered(self.metrics, self.snapshot())
+
+
+_LIVE: weakref.WeakSet[Registry] = weakref.WeakSet()
+
+
+def registries() -> list[Registry]:
+    """Those of this process that are in use."""
+    return list(_LIVE)
 
 
 def rendered(metrics: Sequence[Metric], snapshot: Snapshot) -> str:

@@ -21,10 +21,14 @@ import httpx
 from leewatch import reach
 from leewatch.config import Settings
 from leewatch.errors import LeewatchError, PortInUseError
+from leewatch.instruments import Metric, Registry
 from leewatch.reach import Endpoint
+from leewatch.telemetry.spans import span
 
 log = logging.getLogger(__name__)
 
+UP = Metric("leewatch_supervisor_role_up", "gauge", "1 while the process of a role lives")
+RESTARTS = Metric("leewatch_supervisor_role_restarts_total", "counter", "Restarts of a role that had ended")
 START_ORDER = ("store", "collector", "analyzers", "alerts", "dashboard")
 PORT_KEYS = {
     "store": ("port",),
@@ -90,6 +94,8 @@ class Supervisor:
         self._environment = dict(os.environ if environment is None else environment)
         self._sink = sink or print_line
         self._children: dict[str, _Child] = {}
+        self._registry = Registry((UP, RESTARTS), "supervisor")
+        self._registry.before(self._refresh)
         self._stopping = threading.Event()
         self._hurried = False
 
@@ -135,7 +141,13 @@ class Supervisor:
                 log.warning("%s ended with %s; restart in %.0f s", child.role, _describe(code), wait)
                 child.restart_at = time.monotonic() + wait
             elif time.monotonic() >= child.restart_at:
-                self._spawn(child.role, child.failures)
+                with span("restart role", role=child.role):
+                    self._spawn(child.role, child.failures)
+                self._registry.add(RESTARTS, role=child.role)
+
+    def _refresh(self) -> None:
+        for role, child in list(self._children.items()):
+            self._registry.set(UP, child.process.poll() is None, role=role)
 
     def stop(self) -> None:
         """Ends all roles within 10 s, those that write first, then the store. What does not end is killed.

@@ -12,6 +12,7 @@ import typer
 
 from leewatch import config, plugins, stopping
 from leewatch.installation import LISTENING_KEYS, registered
+from leewatch.telemetry.export import exported
 
 ROLES = "leewatch.roles"
 LAST_RESORT_SECONDS = 25.0
@@ -31,7 +32,7 @@ def run(
     section = settings.sections.get(role)
     keys = set(LISTENING_KEYS.get(role, ()))
     listening = section.model_dump(mode="json", include=keys, exclude_none=True) if section is not None else {}
-    with registered(settings.data, role, listening):
+    with registered(settings.data, role, listening), exported(settings, role):
         start(settings)
 
 

@@ -8,6 +8,7 @@ from leewatch import config
 from leewatch.cli.migrate import bring_up_to_date
 from leewatch.config import Settings
 from leewatch.supervisor import Supervisor, stop_on_signals
+from leewatch.telemetry.export import exported
 
 
 def up() -> None:
@@ -18,9 +19,10 @@ def up() -> None:
     supervisor = Supervisor(settings)
     stop_on_signals(supervisor)
     try:
-        supervisor.start()
-        announce(settings)
-        supervisor.watch()
+        with exported(settings, "supervisor"):
+            supervisor.start()
+            announce(settings)
+            supervisor.watch()
     finally:
         supervisor.stop()
 

@@ -11,11 +11,12 @@ import alerts.metrics
 import analyzers.metrics
 import collector.metrics
 import leewatch.storage.embedded.metrics
+from leewatch import supervisor
 from leewatch.instruments import OF_EVERY_PROCESS, Metric, Registry
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
 OWNERS = (collector.metrics, leewatch.storage.embedded.metrics, analyzers.metrics, alerts.metrics)
-ALL = [*OF_EVERY_PROCESS, *(metric for owner in OWNERS for metric in owner.ALL)]
+ALL = [*OF_EVERY_PROCESS, supervisor.UP, supervisor.RESTARTS, *(metric for owner in OWNERS for metric in owner.ALL)]
 TOOK = Metric("took_seconds", "histogram", "Seconds", (0.001, 0.005))
 CALLS = Metric("calls_total", "counter", "Calls")
 

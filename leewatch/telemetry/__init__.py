@@ -1,0 +1,1 @@
+"""What Leewatch tells about itself through OpenTelemetry, when the section `telemetry` says so."""
