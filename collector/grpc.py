@@ -42,9 +42,16 @@ class Port:
     """
 
     def __init__(
-        self, intake: Intake, gate: Gate, host: str, port: int, credentials: grpc.ServerCredentials | None = None
+        self,
+        intake: Intake,
+        gate: Gate,
+        host: str,
+        port: int,
+        credentials: grpc.ServerCredentials | None = None,
+        shared: bool = False,
     ) -> None:
-        """credentials: for TLS; None: plain."""
+        """credentials: for TLS; None: plain. shared: with the other collectors of this installation."""
+        self._shared = shared
         self._intake = intake
         self._gate = gate
         self._host = host
@@ -95,7 +102,7 @@ class Port:
                 # A connection whose calls are not answered waits; refusing them by number would make its sender drop them.
                 ("grpc.max_concurrent_streams", MOST_STREAMS),
                 # Without this a second collector would silently share the port and half of the traffic.
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(self._shared)),
                 # The core would inflate a bomb whole before it looks at its size; we inflate under a cap.
                 ("grpc.per_message_decompression", 0),
             ]
@@ -108,7 +115,7 @@ class Port:
         except RuntimeError:
             bound = 0
         if not bound:
-            raise why_not(host, port, "collector.grpc_port")
+            raise why_not(host, port, "collector.grpc_port", self._shared)
         await server.start()
         return server
 

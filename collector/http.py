@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import time
@@ -24,6 +25,7 @@ from collector.inflight import Hold
 from collector.intake import Intake
 from collector.listening import LOOPBACK
 from collector.segment import SIGNALS, Signal
+from collector.siblings import SiblingAwayError
 from collector.validate import MalformedError
 from leewatch.instruments import CONTENT_TYPE
 
@@ -113,14 +115,22 @@ def _pages(gate: Gate, pages: Pages) -> list[Route]:
             project = await _onlooker(gate, request)
         except status.Refusal as refusal:
             return _response(status.to_http(refusal, status.JSON))
-        return Response(orjson.dumps(pages.accounting(project)), media_type=status.JSON)
+        try:
+            account = await asyncio.to_thread(pages.accounting, project)
+        except SiblingAwayError as error:
+            return Response(str(error), 503)
+        return Response(orjson.dumps(account), media_type=status.JSON)
 
     async def metrics(request: Request) -> Response:
         try:
             await _onlooker(gate, request)
         except status.Refusal as refusal:
             return _response(status.to_http(refusal, status.JSON))
-        return Response(pages.metrics(), headers={"Content-Type": CONTENT_TYPE})
+        try:
+            text = await asyncio.to_thread(pages.metrics)
+        except SiblingAwayError as error:
+            return Response(str(error), 503)
+        return Response(text, headers={"Content-Type": CONTENT_TYPE})
 
     return [
         Route("/healthz", healthz),

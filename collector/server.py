@@ -9,6 +9,7 @@ import random
 import signal
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -19,7 +20,8 @@ import uvicorn
 from starlette.applications import Starlette
 
 from collector import metrics as m
-from collector.accounting import Totals, total
+from collector import workers
+from collector.accounting import Totals, merged, total
 from collector.auth import Gate
 from collector.database import Database
 from collector.delivery import Delivery
@@ -33,13 +35,14 @@ from collector.limits import Limiter
 from collector.listening import LOOPBACK, bound_socket
 from collector.patience import Patient
 from collector.segment import SIGNALS, Signal
+from collector.siblings import Figures, Siblings
 from collector.spool import Spool
 from collector.statements import statements
 from collector.tls import Certificates
 from collector.writer import Writer
 from leewatch.config import CollectorSection, Settings
 from leewatch.errors import DataDirectoryNotWritableError
-from leewatch.instruments import READY
+from leewatch.instruments import READY, rendered
 from leewatch.projects import Limits
 from leewatch.redaction.key import key_of
 from leewatch.redaction.section import RedactionSection
@@ -69,7 +72,17 @@ def run(settings: Settings) -> None:
     Raises PortInUseError, DataDirectoryLockedError.
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every insert with its whole query
-    collector = Collector(settings)
+    if settings.collector.processes > 1:
+        code = workers.run(settings)
+        if code:
+            sys.exit(code)
+        return
+    serve(settings)
+
+
+def serve(settings: Settings, number: int = 0) -> None:
+    """One collector, the only one or one of several on a port."""
+    collector = Collector(settings, number)
     try:
         asyncio.run(collector.serve())
     finally:
@@ -79,9 +92,11 @@ def run(settings: Settings) -> None:
 class Collector(Pages):
     """All parts of one collector on one data directory."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._section = settings.collector
-        directory = settings.data / SPOOL_DIRECTORY
+    def __init__(self, settings: Settings, number: int = 0) -> None:
+        """number: which of `collector.processes`; the first takes over the spools of those that are no more."""
+        count = settings.collector.processes
+        self._section = share(settings.collector, count)
+        directory = spool_directory(settings.data, number)
         with _writable(settings.data):
             self._lock = lock_directory(directory, settings.data)
         self.metrics_registry = m.Metrics()
@@ -92,9 +107,13 @@ class Collector(Pages):
             self.spools: dict[Signal, Spool] = {
                 name: Spool(directory / name, name, self._section.flush_mb << 20) for name in SIGNALS
             }
+            self._adopted = adopted(settings.data, self._section, count) if number == 0 else []
         self._free = Free(directory)
+        self._siblings = Siblings(settings.data / "run", number, count, self._figures)
         keys_client = httpx.Client(timeout=KEYS_TIMEOUT, trust_env=False)
-        self.keyrings = KeyringFile(settings.data, Database(settings, keys_client, self._watch_store))
+        self.keyrings = KeyringFile(
+            settings.data if number == 0 else directory, Database(settings, keys_client, self._watch_store)
+        )
         limits = Limits(self._section.limits.spans_per_second, self._section.limits.bytes_per_second)
         limiter = Limiter(limits, lambda: self.keyrings.current)
         self.intake = Intake(self._section, self.spools, self.metrics_registry, self._free, limiter=limiter)
@@ -107,11 +126,11 @@ class Collector(Pages):
                 Delivery(name, spool, database, sql, self.metrics_registry),
                 self.metrics_registry,
                 flush_seconds,
-                partial(self._expire, name),
+                partial(self._expire, spool),
                 random.Random(),
                 self._section.max_flush_seconds,
             )
-            for name, spool in self.spools.items()
+            for name, spool in [*self.spools.items(), *((spool.signal, spool) for spool in self._adopted)]
             for flush_seconds in (self._section.flush_seconds * PATIENCE.get(name, 1), *FULL_SEGMENTS_ONLY)
         ]
         self._listening = False
@@ -124,8 +143,7 @@ class Collector(Pages):
             log.info("the database %s", "answers" if answered else "does not answer")
         self._store_up = answered
 
-    def _expire(self, name: Signal) -> None:
-        spool = self.spools[name]
+    def _expire(self, spool: Spool) -> None:
         try:
             # What is stored already must not take the space that requests or the store need.
             needed = 2 * self._section.min_free_mb + self._section.max_request_mb
@@ -136,7 +154,7 @@ class Collector(Pages):
             return
         if gone and self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended: the set ends with it
-                self._loop.call_soon_threadsafe(self.intake.forget, name, gone)
+                self._loop.call_soon_threadsafe(self.intake.forget, spool.signal, gone)
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -149,6 +167,7 @@ class Collector(Pages):
         certificates = None if self._section.tls.cert_file is None else Certificates(self._section.tls)
         async with contextlib.AsyncExitStack() as listening:
             serving = await self._listen(listening, certificates)
+            self._siblings.start()
             self.keyrings.start()
             for writer in self._writers:
                 writer.start()
@@ -165,15 +184,15 @@ class Collector(Pages):
         self, listening: contextlib.AsyncExitStack, certificates: Certificates | None
     ) -> list[asyncio.Task[None]]:
         """Opens every port; they are closed in order when `listening` ends, answering what was begun."""
-        section = self._section
-        sock = bound_socket(section.host, section.http_port, "collector.http_port")
+        section, shared = self._section, self._section.processes > 1
+        sock = bound_socket(section.host, section.http_port, "collector.http_port", shared)
         listening.callback(sock.close)
         health = None
         if section.health_port is not None:
-            health = bound_socket(section.host, section.health_port, "collector.health_port")
+            health = bound_socket(section.host, section.health_port, "collector.health_port", shared)
             listening.callback(health.close)
         credentials = certificates.grpc_credentials() if certificates is not None else None
-        server = Port(self.intake, self.gate, section.host, section.grpc_port, credentials)
+        server = Port(self.intake, self.gate, section.host, section.grpc_port, credentials, shared)
         await server.start()
         context = certificates.context if certificates is not None else None
         served = [_served(listening, application(self.intake, self.gate, self, section.cors_origins), sock, context)]
@@ -193,7 +212,8 @@ class Collector(Pages):
         """Ends what the constructor started; requests that were acked are durable, whatever is left undelivered."""
         self.keyrings.stop()
         self.intake.close()
-        for spool in self.spools.values():
+        self._siblings.stop()
+        for spool in (*self.spools.values(), *self._adopted):
             spool.close()
         deadline = time.monotonic() + DRAIN_SECONDS
         for writer in self._writers:
@@ -211,7 +231,7 @@ class Collector(Pages):
         return self._listening and writable, details
 
     def accounting(self, project: str | None) -> dict[str, object]:
-        accounts = self.intake.accounts()
+        accounts = self._siblings.all(self.metrics_registry.metrics).accounts
         if project is not None:
             return _account({name: of_signal.get(project, Totals()) for name, of_signal in accounts.items()})
         projects = sorted({known for of_signal in accounts.values() for known in of_signal})
@@ -224,12 +244,20 @@ class Collector(Pages):
         }
 
     def metrics(self) -> str:
-        return self.metrics_registry.render()
+        metrics = self.metrics_registry.metrics
+        return rendered(metrics, self._siblings.all(metrics).snapshot)
+
+    def _figures(self) -> Figures:
+        accounts = {
+            name: merged([of, *(spool.accounts() for spool in self._adopted if spool.signal == name)])
+            for name, of in self.intake.accounts().items()
+        }
+        return Figures(accounts, self.metrics_registry.snapshot())
 
     def _refresh(self) -> None:
         registry = self.metrics_registry
         for name, spool in self.spools.items():
-            totals = spool.totals()
+            totals = total(merged([spool.accounts(), *(a.accounts() for a in self._adopted if a.signal == name)]))
             for outcome, count in _outcomes(totals):
                 registry.set(m.ITEMS, count, signal=name, outcome=outcome)
             registry.set(m.SPOOLED, totals.spooled, signal=name)
@@ -242,6 +270,36 @@ class Collector(Pages):
         registry.set(m.DISK_FREE_BYTES, self._free.bytes)
         registry.set(m.STORE_UP, self._store_up)
         registry.set(READY, self.ready()[0])
+
+
+def spool_directory(data: Path, number: int) -> Path:
+    """The first collector's is `spool`, as that of the only one; those of others `spool.1`, `spool.2` ..."""
+    return data / (f"{SPOOL_DIRECTORY}.{number}" if number else SPOOL_DIRECTORY)
+
+
+def adopted(data: Path, section: CollectorSection, count: int) -> list[Spool]:
+    """Spools of collectors that there are no longer since `processes` was lowered; what waits there is delivered."""
+    left = [
+        path
+        for path in data.glob(f"{SPOOL_DIRECTORY}.*")
+        if path.suffix[1:].isdigit() and int(path.suffix[1:]) >= count
+    ]
+    return [Spool(path / name, name, section.flush_mb << 20) for path in sorted(left) for name in SIGNALS]
+
+
+def share(section: CollectorSection, count: int) -> CollectorSection:
+    """What one of so many collectors may take of the bounds of all."""
+    if count == 1:
+        return section
+    per_second = {
+        name: rate / count if rate is not None else None for name, rate in section.limits.model_dump().items()
+    }
+    bounds = {
+        "max_spool_mb": max(16, section.max_spool_mb // count),
+        "max_inflight_mb": max(1, section.max_inflight_mb // count),
+        "limits": section.limits.model_copy(update=per_second),
+    }
+    return section.model_copy(update=bounds)
 
 
 def _served(

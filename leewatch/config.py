@@ -113,6 +113,7 @@ class CollectorSection(Section):
     host: str = Key("127.0.0.1", description="address to listen on")
     grpc_port: Port = Key(4317, description="port of OTLP/gRPC")
     http_port: Port = Key(4318, description="port of OTLP/HTTP, /healthz, /readyz and /metrics")
+    processes: int = Key(1, ge=1, le=64, description="collectors that share the ports, each with a spool of its own")
     health_port: Port | None = Key(
         None,
         description="port of /healthz, /readyz, /metrics and /accounting without TLS, for probes that have no certificate",
