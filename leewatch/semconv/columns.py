@@ -31,7 +31,7 @@ _EARLY = (
             "metadata",
             "status",
         ),
-        *("tool_arguments", "query_text", "response_text", "input_marker", "output_marker"),
+        *("last_user", "tool_arguments", "query_text", "response_text", "input_marker", "output_marker"),
     ),
     ("input_tokens", "prompt_text", "context_text"),
 )
@@ -172,6 +172,7 @@ def _content() -> list[Column]:
     lists = {f"{name}_messages": compact.stored(f"{name}s") for name in ("input", "output")}
     return [
         Column("documents", sql.DOCUMENTS_TYPE, sql.documents(), "step"),
+        Column("last_user", "String", sql.LAST_USER, "step"),
         Column("input_marker", "String", compact.input_marker(), "step"),
         Column("output_marker", "String", compact.output_marker(), "step"),
         *[Column(name, "Nullable(String)", f"nullIf({text}, '')", "content") for name, text in texts.items()],
@@ -182,11 +183,11 @@ def _content() -> list[Column]:
 
 def _lengths() -> list[Column]:
     previews = [
-        Column(f"{name}_preview", "String", f"substringUTF8(ifNull({name}_text, ''), 1, {PREVIEW})")
+        Column(f"{name}_preview", "String", f"ifNull(substringUTF8({name}_text, 1, {PREVIEW}), '')")
         for name in ("prompt", "response")
     ]
     lengths = [
-        Column(f"{name}_length", "UInt32", f"lengthUTF8(ifNull({name}_text, ''))")
+        Column(f"{name}_length", "UInt32", f"ifNull(lengthUTF8({name}_text), 0)")
         for name in ("prompt", "response", "context")
     ]
     return previews + lengths

@@ -262,7 +262,7 @@ def prompt_text() -> str:
     return (
         f"multiIf({kind_is('tool')} AND tool_arguments IS NOT NULL, assumeNotNull(tool_arguments), "
         f"{kind_is('retriever', 'reranker')} AND query_text IS NOT NULL, assumeNotNull(query_text), "
-        f"{kind_is('embedding')}, inputs[1].2, {LAST_USER} != '', {LAST_USER}, inputs[-1].2)"
+        f"{kind_is('embedding')}, inputs[1].2, last_user != '', last_user, inputs[-1].2)"
     )
 
 
