@@ -121,4 +121,4 @@ def _sql(name: str) -> str:
     if name.startswith("coverage_"):
         return queries.load("coverage")[name.removeprefix("coverage_")]
     file = "metrics" if name.startswith("metric_") else "dashboard"
-    return queries.load(file)[name]
+    return queries.load(file).get(name) or queries.load("traces")[name]
