@@ -148,7 +148,7 @@ class CollectorSection(Section):
         le=60,
         description="age up to which segments fill while inserts are slow, seconds; an insert has a fixed cost",
     )
-    flush_mb: int = Key(48, ge=1, le=256, description="size at which a segment is inserted, MB")
+    flush_mb: int = Key(32, ge=1, le=256, description="size at which a segment is inserted, MB")
     orphaned_after_seconds: int = Key(
         60, ge=1, le=3600, description="seconds after which a log record whose span has not come counts as orphaned"
     )

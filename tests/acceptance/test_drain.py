@@ -97,7 +97,7 @@ def silent() -> Iterator[int]:
         connection.close()
 
 
-@pytest.mark.parametrize("signals", [1, 2])
+@pytest.mark.parametrize("signals", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_alerts_end_while_a_channel_hangs_and_tell_it_again_later(tmp_path: Path, silent: int, signals: int) -> None:
     config = tmp_path / "leewatch.yaml"
     webhook = {"url": f"http://127.0.0.1:{silent}/", "timeout_seconds": 60}

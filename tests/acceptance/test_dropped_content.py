@@ -96,6 +96,7 @@ def _stored(client: Client) -> str:
     )
 
 
+@pytest.mark.slow
 def test_every_span_is_scored_and_its_texts_are_nowhere_afterwards(running: Installation) -> None:
     client = connect(running.settings)
     _send(running, "carried", 0, apart=False)

@@ -68,6 +68,7 @@ def _xml(path: Path, directory: Path, limit: int, values: dict[str, str]) -> str
         f"<user_files_path>{inside}/user_files/</user_files_path>"
         f"<max_server_memory_usage>{limit}</max_server_memory_usage>"
         f"<os_threads_nice_value_merge_mutate>{_MERGE_NICE}</os_threads_nice_value_merge_mutate>"
+        "<background_merges_mutations_concurrency_ratio>1</background_merges_mutations_concurrency_ratio>"
         f"<mark_cache_size>{limit // 16}</mark_cache_size>"
         f"<max_temporary_data_on_disk_size>{limit * 10}</max_temporary_data_on_disk_size>"
         "<access_control_improvements><table_engines_require_grant>true</table_engines_require_grant>"

@@ -1,8 +1,8 @@
--- What is read by span or by hour can wait longer for its merge than it takes to read a few parts more: raw rows are merged
--- forty parts at a time, the others twenty. A merge costs as much per row as the insert did.
+-- A merge costs as much per row as the insert did, so parts wait until there are more of them. It also holds a granule of each part,
+-- some 20 MB of raw rows: no more than sixteen are merged at once, however many wait.
 
-ALTER TABLE otel_traces MODIFY SETTING min_parts_to_merge_at_once = 40, max_parts_to_merge_at_once = 200;
-ALTER TABLE otel_logs MODIFY SETTING min_parts_to_merge_at_once = 40, max_parts_to_merge_at_once = 200;
-ALTER TABLE otel_traces_trace_id_ts MODIFY SETTING min_parts_to_merge_at_once = 40, max_parts_to_merge_at_once = 200;
-ALTER TABLE llm_spans MODIFY SETTING min_parts_to_merge_at_once = 20;
-ALTER TABLE llm_content MODIFY SETTING min_parts_to_merge_at_once = 20;
+ALTER TABLE otel_traces MODIFY SETTING min_parts_to_merge_at_once = 12, max_parts_to_merge_at_once = 16;
+ALTER TABLE otel_logs MODIFY SETTING min_parts_to_merge_at_once = 12, max_parts_to_merge_at_once = 16;
+ALTER TABLE otel_traces_trace_id_ts MODIFY SETTING min_parts_to_merge_at_once = 20, max_parts_to_merge_at_once = 40;
+ALTER TABLE llm_spans MODIFY SETTING min_parts_to_merge_at_once = 12, max_parts_to_merge_at_once = 20;
+ALTER TABLE llm_content MODIFY SETTING min_parts_to_merge_at_once = 10, max_parts_to_merge_at_once = 16;

@@ -17,7 +17,7 @@ SECRET = "k3y-that-nobody-sees"
 OWN = "SELECT count() FROM otel_traces WHERE ServiceName = 'leewatch'"
 
 
-@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+@pytest.mark.parametrize("protocol", ["grpc", pytest.param("http/protobuf", marks=pytest.mark.slow)])
 def test_its_own_telemetry_is_stored_and_makes_no_more_of_itself(
     dsn: str, rows: Callable[[str], Any], tmp_path: Path, protocol: str
 ) -> None:

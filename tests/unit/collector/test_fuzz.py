@@ -31,6 +31,20 @@ def test_hostile_bodies_are_refused_or_stored_and_the_account_says_which(tmp_pat
     assert part.items["traces rejected"] > 0
 
 
+def test_a_value_that_a_later_one_replaces_need_not_be_text() -> None:
+    """Of a member that is sent twice the last counts; the first, a map whose key is no UTF-8, is gone."""
+    replaced = b"\x32\x07\x0a\x05\x0a\x01\xff\x12\x00"
+    twice, once = (_record(replaced + b"\x0a\x02ok"), _record(replaced))
+    assert (oracle.is_valid("logs", twice), oracle.is_valid("logs", once)) == (True, False)
+
+
+def _record(body: bytes) -> bytes:
+    """A request of one log record with this AnyValue."""
+    for tag in (b"\x2a", b"\x12", b"\x12", b"\x0a"):
+        body = tag + bytes([len(body)]) + body
+    return body
+
+
 def test_a_case_depends_on_seed_and_number_alone() -> None:
     assert case(3, 77, None) == case(3, 77, None)
     assert len({case(3, number, None).body for number in range(40)} - {case(4, n, None).body for n in range(40)}) > 30

@@ -120,6 +120,7 @@ def test_a_key_that_is_no_longer_mapped_leaves_no_value_behind(history: History)
     assert history.rows("SELECT count() FROM llm_content WHERE prompt_text IS NOT NULL") == [(0,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["_swap", "_replace_content"])
 def test_rows_that_come_in_meanwhile_are_not_lost(
     history: History, moment: str, monkeypatch: pytest.MonkeyPatch
@@ -151,6 +152,7 @@ def test_rows_that_come_in_meanwhile_are_not_lost(
     assert answered == [(old["span_id"],)]
 
 
+@pytest.mark.slow
 def test_a_day_whose_raw_spans_have_expired_is_left_alone(history: History) -> None:
     now = time.time_ns()
     history.send(
