@@ -3,6 +3,6 @@
 
 ALTER TABLE otel_traces MODIFY SETTING min_parts_to_merge_at_once = 12, max_parts_to_merge_at_once = 16;
 ALTER TABLE otel_logs MODIFY SETTING min_parts_to_merge_at_once = 12, max_parts_to_merge_at_once = 16;
-ALTER TABLE otel_traces_trace_id_ts MODIFY SETTING min_parts_to_merge_at_once = 20, max_parts_to_merge_at_once = 40;
+ALTER TABLE otel_traces_trace_id_ts MODIFY SETTING min_parts_to_merge_at_once = 12, max_parts_to_merge_at_once = 20;
 ALTER TABLE llm_spans MODIFY SETTING min_parts_to_merge_at_once = 12, max_parts_to_merge_at_once = 20;
 ALTER TABLE llm_content MODIFY SETTING min_parts_to_merge_at_once = 10, max_parts_to_merge_at_once = 16;
