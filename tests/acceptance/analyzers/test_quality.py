@@ -65,6 +65,7 @@ def flagged(file: str, address: str, encoder: Encoder, text_field: str = "") -> 
     return float(np.mean([value >= threshold for value in values]))
 
 
+@pytest.mark.slow
 def test_toxicity_ranks_held_out_rows_of_six_sources(encoder: Encoder) -> None:
     files = sorted(path.name for path in (DATA / "toxicity").glob("*.jsonl.gz"))
     assert np.mean([measured(f"toxicity/{name}", "prompt.toxicity", encoder) for name in files]) >= 0.80
@@ -87,6 +88,7 @@ def test_ordinary_prompts_are_not_toxic(file: str, text_field: str, bar: float, 
     assert flagged(file, "prompt.toxicity", encoder, text_field) <= bar
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["response.refusal", "response.toxicity"])
 def test_ordinary_answers_are_neither_refusals_nor_toxic(address: str, encoder: Encoder) -> None:
     assert flagged("drift/wildbench_responses.jsonl.gz", address, encoder, "response") <= 0.06

@@ -87,6 +87,7 @@ def test_curl_is_told_in_its_own_content_type_what_is_wrong(guarded: Installatio
     assert Status.FromString(trailing["grpc-status-details-bin"]).code == 16
 
 
+@pytest.mark.slow
 def test_keys_are_rotated_revoked_and_deleted_with_their_project(guarded: Installation) -> None:
     first, mill, barn = created(guarded, "shop"), created(guarded, "mill"), created(guarded, "barn")
     assert "exists" in guarded.command("projects", "create", "shop").stderr

@@ -110,6 +110,7 @@ def test_history_follows_a_changed_mapping_and_scores_stay(history: History) -> 
     assert history.rows("SELECT count() FROM system.databases WHERE name LIKE '%normalize'") == [(0,)]
 
 
+@pytest.mark.slow
 def test_a_key_that_is_no_longer_mapped_leaves_no_value_behind(history: History) -> None:
     history.mapped(MAPPING)
     history.send({"attributes": CHAT})
