@@ -217,11 +217,6 @@ class AnalyzerStore:
         found = self.rows("done_until", job=name)
         return utc(found[0]["done_until"]) if found else None
 
-    def embedded_until(self) -> datetime | None:
-        """Ingestion time up to which every span is embedded; None before the first pass."""
-        found = self.rows("embedded_until")
-        return utc(found[0]["done_until"]) if found else None
-
 
 def token(what: str, keys: Iterable[tuple[str, ...]]) -> str:
     """Deduplication token of a batch: the same content gives the same token, in whatever order."""

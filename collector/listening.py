@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 
-from leewatch.errors import InputError, LeewatchError, PortInUseError
+from leewatch.errors import InputError, LeewatchError, cannot_listen
 
 BACKLOG = 1024
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -25,7 +24,7 @@ def bound_socket(host: str, port: int, key: str, shared: bool = False) -> socket
         sock.bind((host, port))
     except OSError as error:
         sock.close()
-        raise _fault(error, host, port, key) from None
+        raise cannot_listen(error, host, port, key, "collector.host") from None
     sock.listen(BACKLOG)
     sock.setblocking(False)
     return sock
@@ -38,12 +37,3 @@ def why_not(host: str, port: int, key: str, shared: bool = False) -> LeewatchErr
     except LeewatchError as error:
         return error
     return InputError(f"gRPC cannot listen on {host}:{port}. Set collector.host to an IP address of this machine.")
-
-
-def _fault(error: OSError, host: str, port: int, key: str) -> LeewatchError:
-    if error.errno == errno.EADDRINUSE:
-        return PortInUseError(host, port, key)
-    return InputError(
-        f"cannot listen on {host}:{port}: {error.strerror}. Set collector.host to an address of this machine and "
-        f"{key} to a port from 1024 up."
-    )

@@ -21,7 +21,7 @@ from starlette.applications import Starlette
 
 from collector import metrics as m
 from collector import workers
-from collector.accounting import Totals, merged, total
+from collector.accounting import Accounts, Totals, merged, total
 from collector.auth import Gate
 from collector.database import Database
 from collector.delivery import Delivery
@@ -248,16 +248,20 @@ class Collector(Pages):
         return rendered(metrics, self._siblings.all(metrics).snapshot)
 
     def _figures(self) -> Figures:
-        accounts = {
+        return Figures(self._accounts(), self.metrics_registry.snapshot())
+
+    def _accounts(self) -> dict[Signal, Accounts]:
+        """The account of each signal by project, adopted spools included."""
+        return {
             name: merged([of, *(spool.accounts() for spool in self._adopted if spool.signal == name)])
             for name, of in self.intake.accounts().items()
         }
-        return Figures(accounts, self.metrics_registry.snapshot())
 
     def _refresh(self) -> None:
         registry = self.metrics_registry
+        accounts = self._accounts()
         for name, spool in self.spools.items():
-            totals = total(merged([spool.accounts(), *(a.accounts() for a in self._adopted if a.signal == name)]))
+            totals = total(accounts[name])
             for outcome, count in _outcomes(totals):
                 registry.set(m.ITEMS, count, signal=name, outcome=outcome)
             registry.set(m.SPOOLED, totals.spooled, signal=name)

@@ -18,6 +18,7 @@ A message says what is wrong, with which value, and what to do. The command line
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,6 +53,16 @@ class PortInUseError(LeewatchError):
             f"port {port} on {host} is in use ({key}). Stop the process that holds it, or choose another port: "
             f"LEEWATCH_{key.upper().replace('.', '__')}=PORT"
         )
+
+
+def cannot_listen(error: OSError, host: str, port: int, key: str, host_key: str) -> LeewatchError:
+    """Why a socket could not be bound: PortInUseError, or InputError. key, host_key: settings of the port and of the host."""
+    if error.errno == errno.EADDRINUSE:
+        return PortInUseError(host, port, key)
+    return InputError(
+        f"cannot listen on {host}:{port}: {error.strerror}. Set {host_key} to an address of this machine and "
+        f"{key} to a port from 1024 up."
+    )
 
 
 class DataDirectoryLockedError(LeewatchError):

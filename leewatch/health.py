@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import socket
 import threading
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from leewatch.errors import InputError, PortInUseError
+from leewatch.errors import cannot_listen
 from leewatch.instruments import CONTENT_TYPE, READY, Registry
 
 Ready = Callable[[], tuple[bool, Mapping[str, Any]]]
@@ -49,12 +48,7 @@ def _bound(host: str, port: int, key: str, handler: type[BaseHTTPRequestHandler]
     try:
         server: ThreadingHTTPServer = kind((host, port), handler)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise PortInUseError(host, port, key) from None
-        raise InputError(
-            f"cannot listen on {host}:{port}: {error.strerror}. Set {key.rpartition('.')[0]}.health_host to an address of "
-            f"this machine and {key} to a port from 1024 up."
-        ) from None
+        raise cannot_listen(error, host, port, key, f"{key.rpartition('.')[0]}.health_host") from None
     return server
 
 

@@ -15,6 +15,7 @@ from analyzers.config import DriftSection
 from analyzers.drift.detector import METHOD, VERSION, PermutationDetector
 from analyzers.drift.records import Outcome, Sample, Series, TextStore
 from analyzers.drift.tabular import TabularTests
+from analyzers.scoring import EMBEDDINGS
 from analyzers.store import AnalyzerStore, Progress
 from analyzers.windows import Plan, Window, due_after, excluded, level, plan
 from leewatch.contracts import Clock
@@ -49,7 +50,7 @@ class DriftJob:
     def run(self, store: AnalyzerStore) -> None:
         """Decides every window that is due, oldest first."""
         now = self._clock()
-        embedded = store.embedded_until()
+        embedded = store.done_until(EMBEDDINGS)
         if embedded is None:
             return
         texts = TextStore(store, self._model)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 
 from collector.bench import crash as crash_bench
 from collector.bench.fuzz import run as fuzzing
@@ -39,20 +39,13 @@ def ingest(
     output: Annotated[Path | None, typer.Option(help="File for the result as JSON.")] = None,
 ) -> None:
     """Measure spans/s from OTLP to queryable llm_spans, with a store and a collector of its own."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f} acked spans queryable"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with _progress(TextColumn("{task.completed:,.0f} of {task.total:,.0f} acked spans queryable")) as progress:
         task = progress.add_task("ingest", total=1)
         result = measure(
             Options(seconds, http, spans, senders, in_flight, rate=rate, span_bytes=span_bytes),
             lambda acked, queryable: progress.update(task, total=max(acked, 1), completed=queryable),
         )
-    _report(result, console)
+    _report(result, Console(stderr=True))
     _write(result.as_dict(), output)
 
 
@@ -64,17 +57,14 @@ def crash(
     output: Annotated[Path | None, typer.Option(help="File for the result as JSON.")] = None,
 ) -> None:
     """Kill collector and store under load; exit code 0 when every acked span is stored exactly once."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with _progress(MofNCompleteColumn()) as progress:
         task = progress.add_task("kills", total=kills)
 
         def tell(done: int, acked: int) -> None:
             progress.update(task, completed=done, description=f"kills ({acked:,} spans acked)")
 
         result = crash_bench.measure(kills, seed, check_every, tell)
-    _write(result.as_dict(), output)
-    if not result.passed:
-        raise typer.Exit(1)
+    _judge(result.passed, result.as_dict(), output)
 
 
 @app.command()
@@ -93,8 +83,7 @@ def fuzz(
     if case is not None:
         typer.get_binary_stream("stdout").write(fuzzing.case(seed, case, directory).body)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with _progress(MofNCompleteColumn()) as progress:
         task = progress.add_task("requests", total=bodies)
 
         def tell(part: str, done: int) -> None:
@@ -106,9 +95,7 @@ def fuzz(
                 _save(result.as_dict(), output)
 
         result = fuzzing.measure(seed, bodies, min(stored, bodies), directory, tell, keep)
-    _write(result.as_dict(), output)
-    if not result.passed:
-        raise typer.Exit(1)
+    _judge(result.passed, result.as_dict(), output)
 
 
 @app.command()
@@ -121,21 +108,25 @@ def soak(
 ) -> None:
     """Send a day of traffic in some minutes; exit code 0 when memory, parts, files and threads stayed bounded."""
     directory = recorded if recorded is not None and recorded.is_dir() else None
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with _progress(TextColumn("{task.percentage:>3.0f} %")) as progress:
         task = progress.add_task("day", total=1.0)
 
         def tell(part: float, sent: int) -> None:
             progress.update(task, completed=part, description=f"day ({sent:,} spans)")
 
         result = soaking.measure(seconds, spans, seed, directory, tell)
-    _write(result.as_dict(), output)
-    if not result.passed:
+    _judge(result.passed, result.as_dict(), output)
+
+
+def _progress(count: ProgressColumn) -> Progress:
+    """A bar on standard error that goes when it is done. count: how far it is."""
+    columns = (TextColumn("{task.description}"), BarColumn(), count, TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+def _judge(passed: bool, result: dict[str, Any], output: Path | None) -> None:
+    _write(result, output)
+    if not passed:
         raise typer.Exit(1)
 
 

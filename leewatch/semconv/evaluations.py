@@ -76,12 +76,22 @@ _TUPLE = "Array(Tuple({}))".format(", ".join(part.split()[1] for part in _RESULT
 
 
 CARRIERS = "llm_step_evaluated"
-CARRIER_COLUMNS = (
-    "Project LowCardinality(String), ServiceName LowCardinality(String), Timestamp DateTime64(9), ReceivedAt DateTime64(3, 'UTC'), "
-    "Duration UInt64, TraceId String, SpanId String, ParentSpanId String, SpanAttributes Map(LowCardinality(String), String), "
-    "`Events.Name` Array(LowCardinality(String)), `Events.Attributes` Array(Map(LowCardinality(String), String)), "
-    "`Links.TraceId` Array(String), `Links.SpanId` Array(String)"
-)
+_CARRIED = {
+    "Project": "LowCardinality(String)",
+    "ServiceName": "LowCardinality(String)",
+    "Timestamp": "DateTime64(9)",
+    "ReceivedAt": "DateTime64(3, 'UTC')",
+    "Duration": "UInt64",
+    "TraceId": "String",
+    "SpanId": "String",
+    "ParentSpanId": "String",
+    "SpanAttributes": "Map(LowCardinality(String), String)",
+    "Events.Name": "Array(LowCardinality(String))",
+    "Events.Attributes": "Array(Map(LowCardinality(String), String))",
+    "Links.TraceId": "Array(String)",
+    "Links.SpanId": "Array(String)",
+}
+CARRIER_COLUMNS = ", ".join(f"`{name}` {type_}" for name, type_ in _CARRIED.items())
 """Spans that carry results wait here for being read: few do, and the database analyzes how to read them only when one does."""
 
 
@@ -90,10 +100,7 @@ def carriers(source: str, where: str = "") -> str:
     condition = f" AND {where}" if where else ""
     events = f"hasAny(Events.Name, ['{RESULT_EVENT}', '{GUARD_EVENT}'])"
     carries = f"arrayExists(k -> match(k, {quoted(_CARRIES)}), mapKeys(SpanAttributes))"
-    names = (
-        "Project, ServiceName, Timestamp, ReceivedAt, Duration, TraceId, SpanId, ParentSpanId, SpanAttributes, `Events.Name`, "
-        "`Events.Attributes`, `Links.TraceId`, `Links.SpanId`"
-    )
+    names = ", ".join(f"`{name}`" for name in _CARRIED)
     return f"SELECT {names} FROM {source} WHERE ({events} OR {carries}){condition}"
 
 

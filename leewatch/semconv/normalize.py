@@ -344,13 +344,14 @@ def _column_steps(
     """The steps that compute the columns, stage by stage. passed: what each hands on; short: for plain chats, which `where` selects."""
     passed = (*passed, *((name, messages.MESSAGE_TYPE) for name in ("inputs", "outputs")))
     columns = plain.columns() if short else COLUMNS
-    constants = tuple((name, sql) for name, sql in plain.CONSTANTS.items()) if short else ()
+    constants = plain.CONSTANTS if short else {}
     for stage in range(STAGES):
         last = stage == STAGES - 1
         computed = tuple((column.name, column.type, column.sql) for column in columns if column.stage == stage)
         ready = tuple((column.name, column.type) for column in columns if column.stage < stage)
         name = "llm_records" if last else f"llm_step_{'plain' if short else 'columns'}_{stage + 1}"
         kept = (("part", "UInt8"), *ready) if last else (*passed, *ready)
-        used = [(name, sql) for name, sql in constants if name not in (c for c, _, _ in computed)]
-        yield Step(name, source, computed, kept, "" if stage else where, tuple(used))
+        own = {column for column, _, _ in computed}
+        used = tuple((constant, sql) for constant, sql in constants.items() if constant not in own)
+        yield Step(name, source, computed, kept, "" if stage else where, used)
         source = name

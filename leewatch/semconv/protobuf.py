@@ -36,6 +36,18 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """(number, offset behind it) of the base-128 form at an offset. Raises IndexError where the data end in it."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+
+
 @dataclass(frozen=True, slots=True)
 class Landing:
     """A landing table: `columns` of the table, `proto` text and name of the message it is filled from."""

@@ -20,6 +20,7 @@ from collector.bench.processes import AT_ONCE, Installation, free_ports
 from leewatch.config import Settings
 from leewatch.storage.client import address, connect
 from leewatch.testing import otlp
+from leewatch.testing.waiting import until
 
 WAIT_SECONDS = 30.0
 PACKAGE = importlib.util.find_spec("rotel")
@@ -133,8 +134,8 @@ def test_rotel_forwards_otlp_to_the_collector(protocol: str, database: Settings,
         with rotel(tmp_path / "rotel.log", *exporter) as url:
             send(url)
             check(arrived(client))
-            account = installation.accounting()
-            assert (account["received"], account["stored"]) == (1, 1)
+            until(lambda: installation.accounting()["stored"] == 1, WAIT_SECONDS)
+            assert installation.accounting()["received"] == 1
     finally:
         client.close()
         installation.close()

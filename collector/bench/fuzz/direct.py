@@ -42,14 +42,18 @@ ACCEPTED, MALFORMED, TOO_LARGE, WRONG_TYPE = 200, 400, 413, 415
 Progress = Callable[[int], None]
 
 
-class _NoKeys:
+class NoKeys:
+    """No request needs a key."""
+
     current: Keyring | None = None
 
     async def renewed(self) -> bool:
         return True
 
 
-class _NoPages:
+class NoPages:
+    """No operator asks."""
+
     def ready(self) -> tuple[bool, dict[str, object]]:
         return True, {}
 
@@ -67,7 +71,7 @@ class Direct:
         self.part = part
         self.spools = {signal: Spool(directory / signal, signal, FLUSH_BYTES) for signal in SIGNALS}
         self._intake = Intake(CollectorSection(), self.spools, m.Metrics())
-        self._app = application(self._intake, Gate(False, _NoKeys()), _NoPages())
+        self._app = application(self._intake, Gate(False, NoKeys()), NoPages())
         self._gone: list[tuple[Signal, list[bytes]]] = []
         self._stopping = threading.Event()
         self._drains = [threading.Thread(target=self._drain, args=(spool,)) for spool in self.spools.values()]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from collector.bench.fuzz.corpus import BROKEN, DOUBLES, INTEGERS, TEXTS
-from leewatch.semconv.protobuf import varint
+from leewatch.semconv.protobuf import read_varint, varint
 
 VARINT, FIXED64, BYTES, START, END, FIXED32 = 0, 1, 2, 3, 4, 5
 IDS = frozenset({"trace_id", "span_id", "parent_span_id"})
@@ -35,14 +35,14 @@ def tree(body: bytes, descriptor: Any) -> tuple[Node, ...]:
 def _fields(body: bytes, descriptor: Any) -> Iterator[Node]:
     at = 0
     while at < len(body):
-        tag, at = _read(body, at)
+        tag, at = read_varint(body, at)
         number, wire = tag >> 3, tag & 7
         field = descriptor.fields_by_number.get(number)
         if wire == VARINT:
-            value, after = _read(body, at)
+            value, after = read_varint(body, at)
             yield Node(number, wire, varint(value), field)
         elif wire == BYTES:
-            size, at = _read(body, at)
+            size, at = read_varint(body, at)
             after = at + size
             inside = field.message_type if field is not None else None
             payload = body[at:after]
@@ -51,17 +51,6 @@ def _fields(body: bytes, descriptor: Any) -> Iterator[Node]:
             after = at + (8 if wire == FIXED64 else 4)
             yield Node(number, wire, body[at:after], field)
         at = after
-
-
-def _read(body: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = body[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
 
 
 def size(nodes: Sequence[Node]) -> int:

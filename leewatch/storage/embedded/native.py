@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from leewatch.semconv.protobuf import read_varint
 from leewatch.storage.embedded.faults import QueryError
 from leewatch.storage.lexer import tokens
 
@@ -54,8 +55,8 @@ def for_version(data: bytes, version: int) -> bytes:
 
 def _block(data: bytes, at: int, out: list[bytes]) -> int:
     start = at
-    columns, at = _varint(data, at)
-    rows, at = _varint(data, at)
+    columns, at = read_varint(data, at)
+    rows, at = read_varint(data, at)
     for _ in range(columns):
         _, at = _string(data, at)
         name, at = _string(data, at)
@@ -135,7 +136,7 @@ def _strings(_: Type, data: bytes, at: int, rows: int) -> int:
         size = data[at]
         at += 1
         if size >= 0x80:
-            size, at = _varint(data, at - 1)
+            size, at = read_varint(data, at - 1)
         at += size
     return at
 
@@ -188,17 +189,6 @@ _STEPS: dict[str, Callable[[Type, bytes, int, int], int]] = {
 }
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-
-
 def _string(data: bytes, at: int) -> tuple[bytes, int]:
-    size, at = _varint(data, at)
+    size, at = read_varint(data, at)
     return data[at : at + size], at + size

@@ -72,10 +72,6 @@ WHERE project = {project:String} AND trace_id IN {traces:Array(String)};
 -- Ingestion time up to which a job has done everything.
 SELECT done_until FROM progress FINAL WHERE name = {job:String};
 
--- name: embedded_until
--- Ingestion time up to which every span is embedded.
-SELECT done_until FROM progress FINAL WHERE name = 'embeddings';
-
 -- name: drift_series
 -- Services with embeddings in a span of event time, and their fields.
 SELECT DISTINCT project, service, field

@@ -12,33 +12,13 @@ from starlette.testclient import TestClient
 
 from collector import metrics as m
 from collector.auth import Gate
+from collector.bench.fuzz.direct import NoKeys, NoPages
 from collector.http import application
 from collector.intake import Intake
-from collector.keyring import Keyring
 from collector.spool import Spool
 from leewatch.config import CollectorSection
 
 PROTOBUF = {"content-type": "application/x-protobuf"}
-
-
-class NoKeys:
-    current: Keyring | None = None
-
-    async def renewed(self) -> bool:
-        return True
-
-
-class NoPages:
-    """No operator asks here."""
-
-    def ready(self) -> tuple[bool, dict[str, object]]:
-        return True, {}
-
-    def accounting(self, project: str | None) -> dict[str, object]:
-        return {}
-
-    def metrics(self) -> str:
-        return ""
 
 
 @pytest.fixture
