@@ -100,7 +100,7 @@ class AnalyzerStore:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._sql = {**queries.load("analyzers"), **queries.load("corrections")}
+        self._sql = {**queries.load("analyzers"), **queries.load("corrections"), **queries.load("comparison")}
 
     def rows(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
         """The rows of a named query."""
