@@ -1,0 +1,1 @@
+"""Why a drift alarm: which segment moved, since when, and how."""
