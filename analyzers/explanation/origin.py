@@ -71,10 +71,8 @@ def _centred(values: Floats, codes: Codes) -> Floats:
     """The rows (n, d) less the mean of their stratum."""
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(codes[order]) > 0])
-    sums = np.add.reduceat(values[order], starts, axis=0)
-    means = sums / np.bincount(codes)[:, None].astype(np.float32)
-    centred: Floats = values - means[codes]
-    return centred
+    means = np.add.reduceat(values[order], starts, axis=0) / np.bincount(codes)[:, None]
+    return (values - means[codes]).astype(np.float32)
 
 
 def _whitened(rows: Floats) -> Floats:
