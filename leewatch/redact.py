@@ -7,7 +7,7 @@ other repeat is bounded, so no input makes it backtrack for long.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from leewatch.redaction.checks import CHECKS
 from leewatch.redaction.patterns import ESCAPE, PATTERNS, Pattern
@@ -19,6 +19,7 @@ def _compiled(pattern: Pattern) -> re.Pattern[str]:
 
 
 _MOST_PASSES = 8
+_SEVERAL_DIGITS = re.compile("[0-9][^A-Za-z]{4,}[0-9]")
 _COMPILED = [(pattern, _compiled(pattern)) for pattern in PATTERNS]
 
 
@@ -48,6 +49,30 @@ def redact_once(text: str) -> str:
     return text
 
 
+class Locator:
+    """Finds what a table of patterns describes. `checks`: tests that its patterns name, those of `CHECKS` by default."""
+
+    def __init__(
+        self, patterns: Iterable[Pattern], checks: Mapping[str, Callable[[str], list[tuple[int, int]]]] = CHECKS
+    ) -> None:
+        self._compiled = [(pattern, _compiled(pattern)) for pattern in patterns]
+        self._checks = checks
+
+    def found(self, text: str) -> Iterator[tuple[int, int, Pattern]]:
+        """(start, end, pattern) of what is found, in the order of the patterns; what one found no later one finds again."""
+        taken: list[tuple[int, int]] = []
+        several = _SEVERAL_DIGITS.search(text) is not None
+        for pattern, expression in self._compiled:
+            if pattern.digits and not several:
+                continue
+            if pattern.hints and not any(hint in text for hint in pattern.hints):
+                continue
+            for start, end in _found(pattern, expression, text, self._checks):
+                if not any(start < last and first < end for first, last in taken):
+                    taken.append((start, end))
+                    yield start, end, pattern
+
+
 def findings(text: str) -> list[str]:
     """What `redact` would replace first, as it stands in the text; empty when nothing."""
     return [text[start:end] for start, end, _ in located(text)]
@@ -55,16 +80,19 @@ def findings(text: str) -> list[str]:
 
 def located(text: str) -> Iterator[tuple[int, int, str]]:
     """(start, end, kind) of what is found, each character counted for the first kind only."""
-    taken: list[tuple[int, int]] = []
-    for pattern, expression in _COMPILED:
-        for start, end in _found(pattern, expression, text):
-            if not any(start < last and first < end for first, last in taken):
-                taken.append((start, end))
-                yield start, end, pattern.kind
+    yield from ((start, end, pattern.kind) for start, end, pattern in _LOCATOR.found(text))
 
 
-def _found(pattern: Pattern, expression: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
+def _found(
+    pattern: Pattern,
+    expression: re.Pattern[str],
+    text: str,
+    checks: Mapping[str, Callable[[str], list[tuple[int, int]]]] = CHECKS,
+) -> Iterator[tuple[int, int]]:
     for match in expression.finditer(text):
         start = match.start(2)
-        for first, last in CHECKS[pattern.check](match[2]):
+        for first, last in checks[pattern.check](match[2]):
             yield start + first, start + last
+
+
+_LOCATOR = Locator(PATTERNS)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from leewatch.errors import ConfigError
+
+T = TypeVar("T", bound=BaseModel)
 
 
 class ScorerOptions(BaseModel):
@@ -23,11 +26,28 @@ class ScorerOptions(BaseModel):
 
 def parse_options(name: str, values: Mapping[str, Any]) -> ScorerOptions:
     """The typed options. Raises ConfigError with every fault."""
+    return options_of(ScorerOptions, name, values)
+
+
+def options_of(kind: type[T], name: str, values: Mapping[str, Any]) -> T:
+    """The options of scorer `name` as its own model. Raises ConfigError with every fault, each with its key."""
     try:
-        return ScorerOptions.model_validate(dict(values))
+        return kind.model_validate(dict(values))
     except ValidationError as error:
         faults = [
-            f"analyzers.scorers.{name}.{fault['loc'][0]}: {fault['msg'].lower()}, got {fault['input']!r}"
-            for fault in error.errors()
+            f"{'.'.join(('analyzers.scorers', name, *map(str, fault['loc'])))}: {_said(fault['msg'])}{_got(fault)}"
+            for fault in error.errors(include_url=False)
         ]
-        raise ConfigError(faults, f"the options of scorer {name}") from error
+        raise ConfigError(faults, f"the options of scorer {name}") from None
+
+
+def _said(message: str) -> str:
+    plain = message.removeprefix("Value error, ")
+    return plain[:1].lower() + plain[1:]
+
+
+def _got(fault: ErrorDetails) -> str:
+    """`, got VALUE`, except of what may hold a secret and of whole groups."""
+    hidden = any(word in str(part) for part in fault["loc"] for word in ("secret", "key", "token", "header", "url"))
+    value = fault.get("input")
+    return f", got {value!r}" if isinstance(value, str | int | float | bool) and not hidden else ""

@@ -23,7 +23,7 @@ NO_ADDRESS = r"^(?:0|127)\."
 """Unspecified and loopback addresses (RFC 6890) tell nothing about anybody."""
 IPV6 = "^(?i:2[0-9a-f]{3}|3[0-9a-f]{3}|f[cde][0-9a-f]{2}):"
 """Global unicast, unique local and link-local (RFC 4291, section 2.4; RFC 4193): others are hardly ever addresses of people."""
-_IBAN_COUNTRIES = (
+IBAN_COUNTRIES = (
     "AD AE AL AT AZ BA BE BG BH BI BR BY CH CR CY CZ DE DJ DK DO EE EG ES FI FK FO FR GB GE GI GL GR GT HR HU IE IL IQ IS "
     "IT JO KW KZ LB LC LI LT LU LV LY MC MD ME MK MN MR MT MU NI NL NO OM PK PL PS PT QA RO RS RU SA SC SD SE SI SK SM SO "
     "ST SV TL TN TR UA VA VG XK YE"
@@ -106,7 +106,7 @@ PATTERNS: tuple[Pattern, ...] = (
         hints=("@", "%40"),
     ),
     Pattern(
-        "iban", "IBAN", f"(?:{_IBAN_COUNTRIES.replace(' ', '|')})[0-9]{{2}}(?: ?[A-Z0-9]{{4}}){{2,7}}(?: ?[A-Z0-9]{{1,3}})?\\b",
+        "iban", "IBAN", f"(?:{IBAN_COUNTRIES.replace(' ', '|')})[0-9]{{2}}(?: ?[A-Z0-9]{{4}}){{2,7}}(?: ?[A-Z0-9]{{1,3}})?\\b",
         check="iban", digits=True,
     ),
     Pattern("card", "CARD", r"[0-9]+\.[0-9]+|[0-9](?:[ -]?[0-9]){11,}+", "run", "0-9", check="card", digits=True),

@@ -13,6 +13,7 @@ from leewatch.schema import SpanTexts
 from leewatch.testing.encoder import HashingEncoder
 
 NAMES = ("hallucination", "refusal", "toxicity")
+WITHOUT_WEIGHTS = ("pii",)
 CONTEXT = "Orders ship within two days. Refunds reach the card within five working days after the parcel is back."
 SPANS = (
     SpanTexts("whole", "When is my refund due?", "It reaches your card within five working days.", CONTEXT),
@@ -26,7 +27,7 @@ SPANS = (
 )
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=(*NAMES, *WITHOUT_WEIGHTS))
 def scorer(request: pytest.FixtureRequest) -> Scorer:
     made = plugins.load_one("leewatch.scorers", request.param)(PluginOptions({}))
     assert isinstance(made, Scorer)
@@ -34,7 +35,7 @@ def scorer(request: pytest.FixtureRequest) -> Scorer:
 
 
 def test_every_built_in_scorer_is_registered() -> None:
-    assert set(NAMES) <= set(plugins.found("leewatch.scorers"))
+    assert {*NAMES, *WITHOUT_WEIGHTS} <= set(plugins.found("leewatch.scorers"))
 
 
 def test_one_list_per_span_in_order_with_known_addresses(scorer: Scorer) -> None:
@@ -72,23 +73,25 @@ def test_no_span_gives_no_score(scorer: Scorer) -> None:
     assert scorer.score([], HashingEncoder()) == []
 
 
-def test_the_version_follows_the_weights(scorer: Scorer) -> None:
+def test_the_version_follows_what_decides(scorer: Scorer) -> None:
     again = plugins.load_one("leewatch.scorers", scorer.name)(PluginOptions({}))
     assert scorer.version == again.version
     assert len(scorer.version.split("-")[1]) == 12
 
 
-def test_shipped_thresholds_are_usable(scorer: Scorer) -> None:
-    assert 0.05 < scorer.threshold < 0.98  # type: ignore[attr-defined]
-    assert scorer.prior == 0.5  # type: ignore[attr-defined]
-
-
 @pytest.mark.parametrize("name", NAMES)
+def test_shipped_thresholds_are_usable(name: str) -> None:
+    scorer = plugins.load_one("leewatch.scorers", name)(PluginOptions({}))
+    assert 0.05 < scorer.threshold < 0.98
+    assert scorer.prior == 0.5
+
+
+@pytest.mark.parametrize("name", [*NAMES, *WITHOUT_WEIGHTS])
 def test_a_threshold_can_be_set(name: str) -> None:
     assert plugins.load_one("leewatch.scorers", name)(PluginOptions({"threshold": 0.25})).threshold == 0.25
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *WITHOUT_WEIGHTS])
 def test_wrong_options_are_all_named(name: str) -> None:
     with pytest.raises(ConfigError) as caught:
         plugins.load_one("leewatch.scorers", name)(PluginOptions({"threshold": 2, "wieghts": "x"}))
