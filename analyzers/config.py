@@ -35,7 +35,8 @@ class AnalyzersSection(Section):
         300, ge=0, le=86_400, description="seconds of ingestion time read again at each look, for inserts out of order"
     )
     scorers: Mapping[str, Mapping[str, Any]] = Key(
-        default_factory=dict, description="options of each scorer plugin by name; `enabled: false` leaves it out"
+        default_factory=dict,
+        description="options of each scorer by name; `enabled: false` leaves it out; with `kind` a scorer of your own",
     )
     prices: tuple[PriceOverride, ...] = Key((), description="prices that win over the price list")
     health_host: str = HEALTH_HOST

@@ -94,7 +94,7 @@ def expected_calibration_error(labels: Labels, probabilities: Values, bins: int 
     """
     if len(labels) == 0:
         return 0.0
-    place = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
+    place = np.clip((probabilities * bins).astype(np.int64), 0, bins - 1)
     counts = np.bincount(place, minlength=bins)
     gaps = np.abs(np.bincount(place, labels, bins) - np.bincount(place, probabilities, bins))
     return float(gaps[counts > 0].sum() / len(labels))

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from analyzers import catalog
 from analyzers import metrics as m
 from analyzers.config import AnalyzersSection, DriftSection
 from analyzers.corrections import CORRECTIONS, CorrectionsJob
@@ -18,12 +18,13 @@ from analyzers.drift.job import DriftJob
 from analyzers.encoder import create_encoder
 from analyzers.prices import PricesJob
 from analyzers.schedule import Job, Schedule
+from analyzers.scorers.custom.common import Surroundings
 from analyzers.scoring import JOB, ScoringJob
 from analyzers.store import AnalyzerStore
-from leewatch import health, plugins, stopping
+from leewatch import health, stopping
 from leewatch.config import Settings
-from leewatch.contracts import Clock, Encoder, PluginOptions, Scorer
-from leewatch.errors import DataDirectoryLockedError, LeewatchError, NotRunningError, StoreUnavailableError
+from leewatch.contracts import Clock, Encoder, Scorer
+from leewatch.errors import DataDirectoryLockedError, NotRunningError, StoreUnavailableError
 from leewatch.instruments import Registry
 from leewatch.redaction.section import RedactionSection
 from leewatch.storage import client
@@ -45,7 +46,7 @@ def run(settings: Settings) -> None:
     with locked(settings.data):
         limit_threads(section.threads)
         encoder = create_encoder(section.model, section.device)
-        serve(settings, encoder, create_scorers(section))
+        serve(settings, encoder, catalog.create_all(section, Surroundings(settings.data, section.device)))
 
 
 def serve(
@@ -106,25 +107,6 @@ def jobs(
         Job(CORRECTIONS, section.interval_seconds, correcting.run, connect, clock, registry),
         Job("prices", PRICES_SECONDS, prices.run, connect, clock, registry),
     ]
-
-
-def create_scorers(section: AnalyzersSection) -> list[Scorer]:
-    """Every scorer plugin that is not switched off, in the order of their names.
-
-    A plugin that cannot be created is logged and left out, unless it says what the user must mend (LeewatchError).
-    """
-    scorers: list[Scorer] = []
-    for name, create in plugins.load_all("leewatch.scorers").items():
-        options: dict[str, Any] = dict(section.scorers.get(name, {}))
-        if options.pop("enabled", True) is False:
-            continue
-        try:
-            scorers.append(create(PluginOptions(options)))
-        except LeewatchError:
-            raise
-        except Exception:
-            log.exception("scorer %s could not be created and is left out", name)
-    return scorers
 
 
 def limit_threads(threads: int) -> None:

@@ -10,6 +10,7 @@
     ├── MissingExtraError         a feature needs packages that are not installed
     ├── ModelNotFoundError        model weights are neither on disk nor to be had
     ├── PluginError               two plugins share a name, or a named one cannot be used
+    ├── EndpointError             an endpoint that scores does not answer, or not in the form agreed (retryable)
     ├── MigrationError            the database schema is newer than, or differs from, this release
     └── StoreUnavailableError     the database does not answer (retryable)
 
@@ -101,6 +102,13 @@ class ModelNotFoundError(LeewatchError):
 
 class PluginError(LeewatchError):
     """Two plugins share a name, or a plugin that was asked for by name cannot be used."""
+
+
+class EndpointError(LeewatchError):
+    """An endpoint that scores does not answer, or not in the form agreed."""
+
+    retryable = True
+    exit_code = 1
 
 
 class MigrationError(LeewatchError):

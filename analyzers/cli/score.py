@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,13 +18,18 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from analyzers import catalog
+from analyzers.config import AnalyzersSection
 from analyzers.encoder import create_encoder
 from analyzers.evaluation import Evaluation, as_dict, evaluate, macro, shift_prior
 from analyzers.rows import Row, read_rows
-from leewatch import plugins
-from leewatch.contracts import Encoder, PluginOptions, Scorer
+from analyzers.scorers.custom.common import Surroundings
+from leewatch import config
+from leewatch.contracts import Encoder, Scorer
 from leewatch.errors import InputError
 from leewatch.schema import Score, SpanTexts
+
+log = logging.getLogger(__name__)
 
 BATCH = 256
 """Rows scored at a time: enough to fill the encoder, little enough for the progress bar to move."""
@@ -70,8 +76,11 @@ def score(
     """Score the rows of JSONL files with the production scorers."""
     if prior is not None and not 0.0 < prior < 1.0:
         raise InputError(f"--prior must lie between 0 and 1, got {prior}.")
-    wanted = choose(scores)
-    encoder = create_encoder(model, device)
+    settings = config.load()
+    section = settings.section(AnalyzersSection)
+    chosen = section.device if device == "auto" else device
+    wanted = choose(scores, section, Surroundings(settings.data, chosen))
+    encoder = create_encoder(model or section.model, chosen)
     tables: dict[str, dict[str, Evaluation]] = {}
     with _writer(output, quiet=evaluate_labels and output is None) as sink, _progress() as progress:
         for file in files:
@@ -88,28 +97,57 @@ def score(
         _report(tables, output is None)
 
 
-def choose(scores: str) -> Wanted:
-    """The scorers for a list of names and addresses. Raises InputError, listing what there is, for an unknown one."""
+def choose(scores: str, section: AnalyzersSection | None = None, surroundings: Surroundings | None = None) -> Wanted:
+    """The scorers for a list of names and addresses, with the options of the configuration.
+
+    Raises InputError, listing what there is, for an unknown one.
+    """
+    available = Available(section or AnalyzersSection(), surroundings or Surroundings())
     names = [name.strip() for name in scores.split(",") if name.strip()]
-    known = plugins.found("leewatch.scorers")
-    loaded: dict[str, Scorer] = {}
     addresses: set[str] = set()
     for name in names:
-        bare = name.split(".", 1)[-1]
-        loaded_as = bare if bare in known else None
-        if loaded_as is not None and bare not in loaded:
-            loaded[bare] = plugins.load_one("leewatch.scorers", bare)(PluginOptions({}))
-        outputs = loaded[bare].outputs if loaded_as is not None else ()
-        matching = [address for address in outputs if name in (bare, address)]
+        matching = available.addresses(name)
         if not matching:
-            everything = ", ".join(_all_addresses(known))
             raise InputError(
-                f"no score is named {name!r}. Known: {everything}; a scorer's name stands for all of its scores."
+                f"no score is named {name!r}. Known: {', '.join(available.everything())}; a scorer's name stands for all of its "
+                "scores."
             )
         addresses.update(matching)
     if not addresses:
         raise InputError("--scores is empty. Name at least one, e.g. --scores toxicity,response.hallucination")
-    return Wanted(tuple(loaded.values()), frozenset(addresses), frozenset(addresses & set(names)))
+    scorers = tuple(one for one in available.created.values() if addresses & set(one.outputs))
+    return Wanted(scorers, frozenset(addresses), frozenset(addresses & set(names)))
+
+
+class Available:
+    """The scorers that there are, created when they are asked for."""
+
+    def __init__(self, section: AnalyzersSection, surroundings: Surroundings) -> None:
+        self._section, self._surroundings = section, surroundings
+        self._names = catalog.names(section)
+        self.created: dict[str, Scorer] = {}
+
+    def addresses(self, name: str) -> list[str]:
+        """Addresses that a name stands for: a scorer's own, or one in full; empty when there is none."""
+        bare = name.split(".", 1)[-1]
+        if bare in self._names:
+            return [address for address in self._scorer(bare).outputs if name in (bare, address)]
+        return [address for address in self.everything() if address == name]
+
+    def everything(self) -> list[str]:
+        """Every address, of the scorers that can be created."""
+        found: list[str] = []
+        for name in self._names:
+            try:
+                found += self._scorer(name).outputs
+            except Exception as error:  # noqa: BLE001  a plugin may raise anything, and only its addresses are lost
+                log.warning("scorer %s cannot be created: %s", name, error)
+        return sorted(found)
+
+    def _scorer(self, name: str) -> Scorer:
+        if name not in self.created:
+            self.created[name] = catalog.create(self._section, name, self._surroundings)
+        return self.created[name]
 
 
 def line(row: Row, found: Mapping[str, Score]) -> bytes:
@@ -217,11 +255,6 @@ def _report(tables: Mapping[str, Mapping[str, Evaluation]], to_stdout: bool) -> 
 
 def _cell(value: float | None) -> str:
     return "-" if value is None else str(value) if isinstance(value, int) else f"{value:.3f}"
-
-
-def _all_addresses(known: Mapping[str, Any]) -> list[str]:
-    loaded = plugins.load_all("leewatch.scorers")
-    return sorted(address for name in known if name in loaded for address in loaded[name](PluginOptions({})).outputs)
 
 
 class _Discard:
