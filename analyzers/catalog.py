@@ -1,4 +1,4 @@
-"""Which scorers run: installed plugins, and those that the configuration describes by their `kind`."""
+"""Which scorers run: installed plugins, models of the profile, and those that the configuration describes by their `kind`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from analyzers import profiles
 from analyzers.config import AnalyzersSection
 from analyzers.scorers.custom.common import Surroundings
 from leewatch import plugins
@@ -21,6 +22,7 @@ KINDS = {
     "python": "analyzers.scorers.custom.function",
     "regex": "analyzers.scorers.custom.regex",
     "http": "analyzers.scorers.custom.http",
+    "huggingface": "analyzers.scorers.custom.huggingface",
 }
 """Kind of a scorer in the configuration -> module that creates it, loaded when it is used."""
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -28,16 +30,22 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 def names(section: AnalyzersSection) -> list[str]:
     """Every scorer that is installed or configured and not switched off, in order."""
-    known = {*plugins.found(GROUP), *(name for name, options in section.scorers.items() if "kind" in options)}
+    known = {
+        *plugins.found(GROUP),
+        *profiles.scorers(section.profile),
+        *(name for name, options in section.scorers.items() if "kind" in options),
+    }
     return sorted(name for name in known if section.scorers.get(name, {}).get("enabled", True) is not False)
 
 
 def create(section: AnalyzersSection, name: str, surroundings: Surroundings) -> Scorer:
-    """One scorer. One of the configuration comes before a plugin of the same name.
+    """One scorer. One of the configuration comes before one of the profile, and that before a plugin of the same name.
 
     Raises ConfigError for options that are wrong, PluginError for a name that nothing has; what a plugin raises escapes.
     """
     options: dict[str, Any] = {key: value for key, value in section.scorers.get(name, {}).items() if key != "enabled"}
+    if "kind" not in options:
+        options = {**profiles.preset(section.profile, name), **options}
     if "kind" in options:
         return _configured(name, options, surroundings)
     scorer: Scorer = plugins.load_one(GROUP, name)(PluginOptions(options))
@@ -63,7 +71,7 @@ def create_all(section: AnalyzersSection, surroundings: Surroundings) -> list[Sc
 
 def check(section: AnalyzersSection) -> None:
     """Raises ConfigError naming every entry of `analyzers.scorers` that is neither a plugin's nor has a kind."""
-    known = plugins.found(GROUP)
+    known = {*plugins.found(GROUP), *profiles.scorers(section.profile)}
     faults = [
         f"analyzers.scorers.{name}: no scorer plugin has this name and no kind is given; plugins: "
         f"{', '.join(sorted(known))}; kinds: {', '.join(KINDS)}"

@@ -28,6 +28,9 @@ class AnalyzersSection(Section):
     model: str = Key("", description="path or name of the sentence encoder; empty: all-MiniLM-L6-v2")
     device: str = Key("auto", description="auto, cpu, cuda, or a torch device such as cuda:1")
     threads: int = Key(2, ge=1, le=256, description="CPU threads of the encoder and the tests")
+    profile: Literal["light", "accurate"] = Key(
+        "light", description="models that judge: those that ship with the package, or larger ones of the hub"
+    )
     content_wait_seconds: float = Key(
         60, ge=0, le=86_400, description="seconds a span without content waits for log records before it is given up"
     )

@@ -132,7 +132,7 @@ class Endpoint:
 
 def pause(attempt: int, spread: float) -> float:
     """Seconds before the next try: half of a doubling bound, and a random part of the other half."""
-    bound = min(FIRST_PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS)
+    bound: float = min(FIRST_PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS)
     return bound / 2 * (1 + spread)
 
 
@@ -141,9 +141,10 @@ def retry_after(text: str, now: Callable[[], datetime] = lambda: datetime.now(UT
     if text.strip().isdecimal():
         return float(text)
     try:
-        return max((parsedate_to_datetime(text) - now()).total_seconds(), 0.0)
+        seconds: float = (parsedate_to_datetime(text) - now()).total_seconds()
     except (TypeError, ValueError):
         return 0.0
+    return max(seconds, 0.0)
 
 
 def refused(endpoint: Endpoint, status: int) -> EndpointError:
