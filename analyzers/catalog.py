@@ -23,6 +23,7 @@ KINDS = {
     "regex": "analyzers.scorers.custom.regex",
     "http": "analyzers.scorers.custom.http",
     "huggingface": "analyzers.scorers.custom.huggingface",
+    "judge": "analyzers.scorers.judge.scorer",
 }
 """Kind of a scorer in the configuration -> module that creates it, loaded when it is used."""
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")

@@ -33,6 +33,8 @@ class Score:
     label: category, where the scorer has one.
     explanation: one sentence for a person.
     details: findings, e.g. `{"start": 0, "end": 80, "score": 0.8}` (character offsets into the field, end exclusive).
+    weight: 1 / the probability that the scorer judged this span, for a scorer that judges a random sample of what it is given;
+    0 for a span that it left out. Every aggregate counts a score that often.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Score:
     explanation: str = ""
     details: tuple[Mapping[str, Any], ...] = ()
     reason: str = ""
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

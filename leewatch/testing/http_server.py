@@ -64,6 +64,7 @@ class HttpServer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet: else each answer waits for the client's delayed acknowledgement
 
     def reply(self, asked: Asked) -> Answer:
         raise NotImplementedError

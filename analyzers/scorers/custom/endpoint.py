@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from analyzers.scorers.custom.common import CustomOptions
 from leewatch.errors import ConfigError, EndpointError
@@ -21,18 +21,33 @@ from leewatch.errors import ConfigError, EndpointError
 PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Answers after which the same request may succeed later."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
+BROKEN = frozenset({500})
+"""An answer that may be about these very texts: others are still sent, so that they can be told apart."""
+DOWN_SECONDS = 5.0
+"""After its tries are used up, nothing is sent to an endpoint for so long: whoever asks next is told at once."""
 LONGEST_RETRY_AFTER_SECONDS = 60.0
 """An endpoint that asks for more is left alone by the scheduler, which tries a failed scorer again by itself."""
 
 
+def _plain_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected an address that begins with https:// or http://")
+    if parts.username or parts.password:
+        raise ValueError("must not hold a password; put the key into a file and name it in api_key_file")
+    return url
+
+
+Address = Annotated[str, AfterValidator(_plain_address)]
+
+
 class EndpointOptions(CustomOptions):
-    """url: where to post. api_key_file, api_key_env: where the key stands; it is never part of the configuration itself.
+    """api_key_file, api_key_env: where the key stands; it is never part of the configuration itself.
 
     header, scheme: how the key is sent. retries: further tries of a request that failed for now. concurrency: requests
     that are under way at once.
     """
 
-    url: str
     api_key_file: Path | None = None
     api_key_env: str = ""
     header: str = Field(default="Authorization", pattern=r"^[A-Za-z0-9-]+$")
@@ -41,18 +56,8 @@ class EndpointOptions(CustomOptions):
     retries: int = Field(default=3, ge=0, le=10)
     concurrency: int = Field(default=4, ge=1, le=64)
 
-    @field_validator("url")
-    @classmethod
-    def _plain_address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("expected an address that begins with https:// or http://")
-        if parts.username or parts.password:
-            raise ValueError("must not hold a password; put the key into a file and name it in api_key_file")
-        return url
-
     @model_validator(mode="after")
-    def _one_key(self) -> EndpointOptions:
+    def _one_key(self) -> Self:
         if self.api_key_file and self.api_key_env:
             raise ValueError("expected api_key_file or api_key_env, got both")
         return self
@@ -88,8 +93,11 @@ class Endpoint:
         options: EndpointOptions,
         sleep: Callable[[float], None] = time.sleep,
         pick: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """sleep: waits so many seconds; pick: a number in [0, 1) that spreads the pauses."""
+        """sleep: waits so many seconds; pick: a number in [0, 1) that spreads the pauses; clock: seconds."""
+        self._clock = clock
+        self._down_until = 0.0
         self._url = url
         headers = {options.header: f"{options.scheme} {key.get_secret_value()}".strip()} if key else {}
         self._client = httpx.Client(timeout=options.timeout_seconds, headers=headers)
@@ -111,6 +119,7 @@ class Endpoint:
 
         Raises EndpointError when the tries are used up; its message holds neither key nor texts.
         """
+        self.check()
         for attempt in range(self._retries + 1):
             asked = 0.0
             try:
@@ -124,7 +133,14 @@ class Endpoint:
             if attempt == self._retries or asked > LONGEST_RETRY_AFTER_SECONDS:
                 break
             self._sleep(max(asked, pause(attempt, self._pick())))
+        if fault not in {f"status {status}" for status in BROKEN}:
+            self._down_until = self._clock() + DOWN_SECONDS
         raise EndpointError(f"{self.shown} failed {attempt + 1} times, last with {fault}. It is tried again later.")
+
+    def check(self) -> None:
+        """Raises EndpointError when the endpoint was found down a moment ago."""
+        if self._clock() < self._down_until:
+            raise EndpointError(f"{self.shown} is down. It is tried again later.")
 
     def close(self) -> None:
         self._client.close()

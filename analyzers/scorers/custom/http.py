@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from analyzers.scorers.custom.common import Surroundings, as_score, outputs_of, text_of, version_of
-from analyzers.scorers.custom.endpoint import Endpoint, EndpointOptions, read_key, refused
+from analyzers.scorers.custom.endpoint import Address, Endpoint, EndpointOptions, read_key, refused
 from analyzers.scorers.options import options_of
 from leewatch.contracts import Encoder, Scorer
 from leewatch.errors import EndpointError
@@ -26,8 +26,9 @@ TOO_MUCH = frozenset({400, 413, 422})
 
 
 class HttpOptions(EndpointOptions):
-    """batch_size: spans in one request."""
+    """url: where to post. batch_size: spans in one request."""
 
+    url: Address
     batch_size: int = Field(default=16, ge=1, le=1000)
 
 

@@ -15,9 +15,10 @@ from leewatch.errors import ModelNotFoundError
 
 HOWTO = Path(__file__).parents[3] / "docs/howto"
 PAGE = (HOWTO / "custom-scorers.md").read_text()
+JUDGE = (HOWTO / "judge.md").read_text()
 ENTRIES = [
     (name, options)
-    for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.S)
+    for block in re.findall(r"```yaml\n(.*?)```", PAGE + JUDGE, re.S)
     for name, options in yaml.safe_load(block)["analyzers"]["scorers"].items()
 ]
 
@@ -37,6 +38,7 @@ def test_the_example_is_taken(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("POLICY_KEY", "x")
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     section = AnalyzersSection(scorers={name: options})
     if options["kind"] == "huggingface":  # its options are checked before the weights are looked for

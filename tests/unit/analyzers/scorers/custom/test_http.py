@@ -114,7 +114,7 @@ def test_the_key_is_sent_and_shows_nowhere(tmp_path: Path, caplog: pytest.LogCap
 
 
 def test_a_key_comes_from_the_environment() -> None:
-    options = EndpointOptions(kind="http", url="https://example.org", api_key_env="MY_KEY")
+    options = EndpointOptions(kind="http", api_key_env="MY_KEY")
     key = read_key("mine", options, {"MY_KEY": KEY})
     assert key is not None
     assert key.get_secret_value() == KEY

@@ -1,0 +1,1 @@
+"""Kind `judge`: a language model behind an OpenAI-compatible endpoint grades texts, within a budget."""
