@@ -70,7 +70,7 @@ def since(client: Client, rule: Rule, observation: Observation, late_arrival_sec
     }
     name = "score_buckets" if rule.metric in SCORES else "span_buckets"
     rows = client.query(queries.load("alerts")[name], parameters=parameters).result_rows
-    buckets = [Bucket(int(position), int(n), float(total)) for position, n, total in rows]
+    buckets = [Bucket(int(position), float(n), float(total)) for position, n, total in rows]
     limit = 1 - QUANTILES[str(rule.metric)] if rule.metric in QUANTILES else float(rule.threshold or 0.0)
     return moment(milliseconds(wide.start) + onset(buckets, limit, rule.compare == ">") * step)
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """One slice of time: its position, its number of observations, and their sum (for a share: how many are bad)."""
+    """One slice of time: its position, its (weighted) number of observations, and their sum (for a share: how many are bad)."""
 
     position: int
-    n: int
+    n: float
     total: float
 
 

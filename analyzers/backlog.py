@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 SLICE = timedelta(days=1)
+SHORTEST = timedelta(seconds=20)
+"""A slice that is halved is no shorter than this."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,24 @@ class Slices:
     def finish(self, slice_: Slice) -> None:
         self._older.remove(slice_)
 
+    def defer(self, since: datetime, until: datetime) -> None:
+        """What came in between is to be looked through when there is time: the newest of the older slices, or a part of it."""
+        newest = self._older[0] if self._older else None
+        if newest is not None and since <= newest.until and until - newest.since <= SLICE:
+            self._older[0] = Slice(newest.since, max(until, newest.until))
+        else:
+            self._older.insert(0, Slice(since, until))
+
+    def split(self, slice_: Slice) -> bool:
+        """Halves a slice that holds more than can be done at once; False when it is too short for that."""
+        if slice_.until - slice_.since < SHORTEST:
+            return False
+        place = self._older.index(slice_)
+        middle = slice_.since + (slice_.until - slice_.since) / 2
+        self._older[place : place + 1] = [Slice(middle, slice_.until), Slice(slice_.since, middle)]
+        return True
+
     @property
     def unverified_since(self) -> datetime | None:
         """Start of the oldest slice not yet finished; None when all are."""
-        return self._older[-1].since if self._older else None
+        return min((slice_.since for slice_ in self._older), default=None)

@@ -37,6 +37,13 @@ class AnalyzersSection(Section):
     overlap_seconds: float = Key(
         300, ge=0, le=86_400, description="seconds of ingestion time read again at each look, for inserts out of order"
     )
+    max_lag_seconds: float = Key(
+        120,
+        ge=0,
+        le=86_400,
+        description="longest time that a call waits to be scored, seconds: when there are more calls than can be scored by then, "
+        "a sample of them is; at least twice interval_seconds; 0: all are scored, however late",
+    )
     scorers: Mapping[str, Mapping[str, Any]] = Key(
         default_factory=dict,
         description="options of each scorer by name; `enabled: false` leaves it out; with `kind` a scorer of your own",

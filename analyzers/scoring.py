@@ -1,4 +1,4 @@
-"""Job `score`: embeds and scores every LLM span exactly once per scorer version.
+"""Job `score`: embeds and scores every LLM span exactly once per scorer version; a sample of them where there are too many.
 
 What is missing is asked from the database each time (spans without scores of the present version, or without
 embeddings), so a kill at any moment loses nothing and repeats nothing. Only spans of kind `llm` are scored: chains and
@@ -9,14 +9,31 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from analyzers.backlog import Slice, Slices
 from analyzers.config import AnalyzersSection
 from analyzers.isolation import Attempts, score_isolated
-from analyzers.store import SPAN_FIELDS, AnalyzerStore, Candidate, Content, Progress, ScoredSpan, empty_vector
+from analyzers.passes import Pass, Step, by_size
+from analyzers.sampler import Sampler, make_whole, sampled_times, whole_after
+from analyzers.sampling import Decision
+from analyzers.store import (
+    BEGINNING,
+    EMBEDDINGS,
+    END,
+    SPAN_FIELDS,
+    AnalyzerStore,
+    Candidate,
+    Content,
+    Progress,
+    ScoredSpan,
+    Span,
+    empty_vector,
+)
 from leewatch.contracts import Clock, Encoder, Scorer
 from leewatch.schema import Score, SpanTexts
 
@@ -26,49 +43,15 @@ CANDIDATES = 2_000
 """Spans looked at in one pass; the next pass begins with the newest again. Doubled, up to MOST_CANDIDATES, while
 all that a pass sees must wait, so that the rows behind them are reached."""
 MOST_CANDIDATES = 256_000
-BATCH_CHARACTERS = 200_000
-"""Characters of text in one batch: seconds of work on a CPU, so that a stop is never far."""
+FIRST_CALLS = 64
+"""Calls by which costs are measured after a start."""
 JOB = "score"
-EMBEDDINGS = "embeddings"
 NO_CONTENT = "no content"
 REDACTED = "content redacted"
 DROPPED = "content dropped before it was scored"
 NOT_HELD = "no content, or dropped before it was scored"
 """Texts of a project with `redaction.content: drop` are in memory only: a restart of the database, or a backlog longer than
 that memory, loses them. NOT_HELD where nobody knows whether log records brought any."""
-
-
-@dataclass
-class Pass:
-    """What a pass over one slice left: the ingestion time of what still waits, by analyzer.
-
-    truncated: rows that were not even fetched; unseen: when the oldest of them came in, one moment a slice that has any.
-    """
-
-    rows: dict[str, int] = field(default_factory=dict)
-    waiting: dict[str, list[datetime]] = field(default_factory=dict)
-    truncated: int = 0
-    unseen: list[datetime] = field(default_factory=list)
-
-    def count(self, name: str, rows: int) -> None:
-        self.rows[name] = self.rows.get(name, 0) + rows
-
-    def postpone(self, name: str, spans: Sequence[Candidate]) -> None:
-        self.waiting.setdefault(name, []).extend(span.ingested_at for span in spans)
-
-    def oldest(self) -> list[datetime]:
-        """When the oldest waiting row of each analyzer and of each slice came in; empty when nothing waits."""
-        return [*(min(moments) for moments in self.waiting.values()), *self.unseen]
-
-    def merged(self, other: Pass) -> Pass:
-        names = {*self.rows, *other.rows}
-        waiting = {*self.waiting, *other.waiting}
-        return Pass(
-            {name: self.rows.get(name, 0) + other.rows.get(name, 0) for name in names},
-            {name: [*self.waiting.get(name, []), *other.waiting.get(name, [])] for name in waiting},
-            self.truncated + other.truncated,
-            [*self.unseen, *other.unseen],
-        )
 
 
 class ScoringJob:
@@ -82,57 +65,173 @@ class ScoringJob:
         clock: Clock,
         stop: threading.Event,
         drops: bool = False,
+        embeds: bool = True,
+        stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """drops: whether any project drops its content, which is then to be taken out of memory once it is scored."""
+        """drops: whether any project drops its content, which is then to be taken out of memory once it is scored.
+        embeds: whether to write embeddings, too. stopwatch: seconds, by which work is measured."""
+        self._stopwatch = stopwatch
         self._drops = drops
         self._section = section
         self._encoder = encoder
         self._scorers = {scorer.name: scorer for scorer in scorers}
         self._versions = {scorer.name: scorer.version for scorer in scorers}
-        self._names = [*self._scorers, EMBEDDINGS]
+        self._names = [*self._scorers, *([EMBEDDINGS] if embeds else [])]
         self._clock = clock
         self._stop = stop
         self._attempts = Attempts(clock)
         self._slices: Slices | None = None
         self._limit = CANDIDATES
+        self._sampler = Sampler(
+            self._names, section.max_lag_seconds, section.interval_seconds, min(section.batch_size, FIRST_CALLS)
+        )
 
     def run(self, store: AnalyzerStore) -> None:
-        """One round: everything new, and in turns the older slices that were not looked through since the start."""
+        """Rounds until nothing is left to do at once."""
         if self._slices is None:
-            self._slices = Slices(
-                store.first_ingested(), self._clock(), timedelta(seconds=self._section.overlap_seconds)
-            )
-        while not self._stop.is_set():
-            started = self._clock()
-            done = self._pass(store, self._slices.head())
-            self._slices.advance(min([started, *done.oldest()]))
-            older = self._slices.older()
-            if older is not None and not done.truncated and not self._stop.is_set():
-                behind = self._pass(store, older)
-                if not behind.oldest():
-                    self._slices.finish(older)
-                done = done.merged(behind)
-            progress = list(self._progress(done, min(started, self._slices.unverified_since or started)))
-            store.write_progress(progress)
-            if self._drops:
-                # Log records may bring content long before their span, and inserts are seen out of order.
-                grace = self._section.content_wait_seconds + self._section.overlap_seconds
-                store.forget(min(state.done_until for state in progress) - timedelta(seconds=grace))
-            progressed = bool(done.rows) or older is not self._slices.older()
-            stuck = done.truncated and not progressed
-            self._limit = min(self._limit * 2, MOST_CANDIDATES) if stuck else CANDIDATES
-            if not progressed or not (done.truncated or self._slices.older()):
-                return
+            overlap = timedelta(seconds=self._section.overlap_seconds)
+            self._slices = Slices(store.first_ingested(), self._clock(), overlap)
+        while not self._stop.is_set() and self._round(store, self._slices):
+            pass
 
-    def _pass(self, store: AnalyzerStore, slice_: Slice) -> Pass:
-        found = store.candidates(slice_.since, slice_.until, self._versions, self._encoder.model, self._limit)
-        spans = found.newest
+    def _round(self, store: AnalyzerStore, slices: Slices) -> bool:
+        """Everything live; then, if that left time, a little of what came in late, of older slices that were not looked
+        through since the start, and of what samples left out. Whether there may be more to do at once."""
+        started = self._clock()
+        decision = self._sampler.decide(store, started)
+        self._tell_ahead(store, decision, slices)
+        head = slices.head()
+        done = self._pass(store, self._span(head, decision, started))
+        if done.deferred:
+            slices.defer(head.since, started)
+        slices.advance(min([started, decision.until, *done.oldest()]))
+        idle = not done.truncated and not self._stop.is_set() and not decision.rates and self._has_time(started)
+        older, behind = slices.older(), Pass()
+        if older is not None and idle:
+            behind = self._older(store, slices, older, decision, started)
+        self._tell(store, done.merged(behind), decision, slices, started)
+        progressed = bool(done.rows or behind.rows) or older is not slices.older()
+        stuck = done.truncated and not progressed
+        self._limit = min(self._limit * 2, MOST_CANDIDATES) if stuck else CANDIDATES
+        if progressed and (done.truncated or (idle and slices.older()) or decision.until < started):
+            return True
+        if progressed and not self._has_time(started):
+            return True  # what came in meanwhile waits already
+        return idle and slices.older() is None and self.fill(store, started) > 0
+
+    def _has_time(self, started: datetime) -> bool:
+        """Whether what is live left time in this round. What else there is must not make a sample of it."""
+        return (self._clock() - started).total_seconds() < self._section.interval_seconds
+
+    def _tell(self, store: AnalyzerStore, done: Pass, decision: Decision, slices: Slices, started: datetime) -> None:
+        floor = min(started, decision.until, slices.unverified_since or started)
+        progress = list(self._progress(done, decision, floor))
+        store.write_progress(progress)
+        if self._drops:
+            # Log records may bring content long before their span, and inserts are seen out of order.
+            grace = self._section.content_wait_seconds + self._section.overlap_seconds
+            store.forget(min(state.done_until for state in progress) - timedelta(seconds=grace))
+
+    def _span(self, slice_: Slice, decision: Decision, now: datetime) -> Span:
+        lately = now - timedelta(seconds=max(self._section.overlap_seconds, self._section.max_lag_seconds))
+        sampled = self._section.max_lag_seconds > 0
+        return Span(slice_.since, slice_.until, decided=decision.until, live_since=lately if sampled else BEGINNING)
+
+    def _older(self, store: AnalyzerStore, slices: Slices, older: Slice, decision: Decision, now: datetime) -> Pass:
+        """A part of an older slice that takes `interval_seconds` or so."""
+        behind = self._pass(store, replace(self._span(older, decision, now), live_since=END), self._chunk())
+        if behind.truncated and slices.split(older):
+            behind.unseen.clear()
+        elif not behind.oldest():
+            slices.finish(older)
+        return behind
+
+    def _pass(self, store: AnalyzerStore, span: Span, limit: int = 0) -> Pass:
+        """Works on what is live, and on the rest where that is little. limit: fetch no more than this, and work on all of it."""
+        found = store.candidates(
+            span, self._versions, self._encoder.model, limit or self._limit, EMBEDDINGS in self._names
+        )
+        spans = found.found
         done = Pass(truncated=found.total - len(spans))
-        if done.truncated and found.oldest is not None:  # what was not even fetched waits too
-            done.unseen.append(found.oldest)
+        live = spans if limit else tuple(one for one in spans if one.live)
+        self._groups(store, live, done)
+        if limit or len(live) == found.total:
+            if done.truncated and found.oldest is not None:  # what was not even fetched waits too
+                done.unseen.append(found.oldest)
+            return done
+        if len(live) == len(spans):  # there is more than was fetched, and it may be live
+            done.unseen.append(found.oldest or span.since)
+            return done
+        rest = spans[len(live) :]
+        done.deferred = found.total - len(live) > self._chunk()
+        done.truncated = 0
+        if not done.deferred:
+            self._groups(store, rest, done)
+        return done
+
+    def _groups(self, store: AnalyzerStore, spans: Sequence[Candidate], done: Pass) -> None:
         for start in range(0, len(spans), self._section.batch_size):
             self._group(store, spans[start : start + self._section.batch_size], done)
-        return done
+
+    @property
+    def names(self) -> list[str]:
+        """The analyzers: scorers, and `embeddings`."""
+        return list(self._names)
+
+    def errors(self) -> str:
+        """The last error of each scorer that fails; '' when all work."""
+        told = {name: self._attempts.error(name) for name in self._scorers}
+        return "; ".join(f"{name} {error}" for name, error in told.items() if error)
+
+    def fill(self, store: AnalyzerStore, now: datetime) -> int:
+        """Looks at some of what the newest sample left out; how many spans. Once nothing is left, the sample is whole."""
+        before = whole_after(now, self._section.content_wait_seconds)
+        free = [name for name in self._names if name == EMBEDDINGS or self._attempts.allowed(name)]
+        times = [one for one in sampled_times(store, free, until=before, limit=2) if one.until <= before]
+        if not times or store.rows("backfill_runs")[0]["running"]:
+            return 0
+        step = self.fill_time(store, times[0], self._chunk())
+        return step.worked + step.whole
+
+    def fill_time(self, store: AnalyzerStore, sampled: Decision, limit: int) -> Step:
+        """Looks at up to `limit` of the calls that this sample left out. Makes the sample whole after the last."""
+        span = Span(received_since=sampled.since, received_until=sampled.until, everything=True)
+        step, left = self._worked(store, span, limit)
+        whole = [name for name in self._names if name not in left and name in sampled.rates]
+        if not whole or step.missing > max(left.values(), default=0) or self._stop.is_set():
+            return step
+        make_whole(store, sampled, whole, self._encoder.model)
+        return replace(step, whole=True)
+
+    def work(self, store: AnalyzerStore, span: Span, limit: int) -> Step:
+        """Looks at up to `limit` spans of a stretch of time."""
+        return self._worked(store, span, limit)[0]
+
+    def _worked(self, store: AnalyzerStore, span: Span, limit: int) -> tuple[Step, dict[str, int]]:
+        """The step, and how many of the spans that were fetched each analyzer could not look at."""
+        found = store.candidates(span, self._versions, self._encoder.model, limit, EMBEDDINGS in self._names)
+        done = Pass()
+        self._groups(store, found.found, done)
+        postponed = {name: len(moments) for name, moments in done.waiting.items()}
+        worked = max(done.rows.values(), default=0)
+        missing = found.total - len(found.found) + max(postponed.values(), default=0)
+        return Step(worked, missing), postponed
+
+    def _chunk(self) -> int:
+        """Spans that take all analyzers a quarter of `interval_seconds`: what is live does not wait for the rest."""
+        costs = [self._sampler.costs.of(name) for name in self._names]
+        seconds = sum(cost for cost in costs if cost is not None)
+        if seconds <= 0:
+            return min(self._section.batch_size, FIRST_CALLS)
+        return max(1, min(int(self._section.interval_seconds / 4 / seconds), CANDIDATES))
+
+    def _tell_ahead(self, store: AnalyzerStore, decision: Decision, slices: Slices) -> None:
+        """Says what is about to be worked on, where that takes long: `leewatch status` must not show calm meanwhile."""
+        costs = {name: self._sampler.costs.of(name) or 0.0 for name in self._names}
+        rows = {name: round(decision.calls * decision.rates.get(name, 1.0)) for name in self._names}
+        if sum(costs[name] * rows[name] for name in self._names) > self._section.interval_seconds:
+            ahead = Pass(waiting={name: [decision.since] * rows[name] for name in self._names})
+            store.write_progress(self._progress(ahead, decision, min(decision.since, slices.unverified_since or END)))
 
     def _group(self, store: AnalyzerStore, spans: Sequence[Candidate], done: Pass) -> None:
         """Does what can be done for some spans and postpones the rest."""
@@ -158,27 +257,37 @@ class ScoringJob:
             done.postpone(name, [span])
 
     def _missing(self, span: Candidate) -> list[str]:
-        return [
-            name for name in self._names if (name not in span.scorers if name in self._scorers else not _embedded(span))
-        ]
+        return [name for name in self._names if name in span.missing]
 
     def _work(self, store: AnalyzerStore, batch: Sequence[tuple[Candidate, Content]], done: Pass) -> None:
         if self._stop.is_set():
             for span, _ in batch:
                 self._postpone(span, done)
             return
-        self._embed(store, [(span, content) for span, content in batch if not _embedded(span)], done)
+        with self._timed(EMBEDDINGS, batch) as missing:
+            self._embed(store, missing, done)
         for name, scorer in self._scorers.items():
-            missing = [(span, content) for span, content in batch if name not in span.scorers]
-            if not missing:
-                continue
-            free = self._attempts.allowed(name) and not self._stop.is_set()
-            scored = self._score(scorer, missing) if free else None
-            if scored is None:
-                done.postpone(name, [span for span, _ in missing])
-                continue
-            store.write_scores(name, self._versions[name], scored)
-            done.count(name, len(scored))
+            with self._timed(name, batch) as missing:
+                if not missing:
+                    continue
+                free = self._attempts.allowed(name) and not self._stop.is_set()
+                scored = self._score(scorer, missing) if free else None
+                if scored is None:
+                    done.postpone(name, [span for span, _ in missing])
+                    continue
+                store.write_scores(name, self._versions[name], scored)
+                done.count(name, len(scored))
+
+    @contextmanager
+    def _timed(
+        self, name: str, batch: Sequence[tuple[Candidate, Content]]
+    ) -> Iterator[list[tuple[Candidate, Content]]]:
+        """What the analyzer has yet to look at; what that takes becomes its cost."""
+        missing = [(span, content) for span, content in batch if name in span.missing]
+        began = self._stopwatch()
+        yield missing
+        if missing:
+            self._sampler.costs.add(name, self._stopwatch() - began, len(missing))
 
     def _embed(self, store: AnalyzerStore, batch: Sequence[tuple[Candidate, Content]], done: Pass) -> None:
         if not batch:
@@ -214,7 +323,7 @@ class ScoringJob:
             for span, _ in batch
         ]
 
-    def _progress(self, done: Pass, floor: datetime) -> Iterator[Progress]:
+    def _progress(self, done: Pass, decision: Decision, floor: datetime) -> Iterator[Progress]:
         for name in self._names:
             waiting = done.waiting.get(name, [])
             yield Progress(
@@ -223,6 +332,7 @@ class ScoringJob:
                 rows=done.rows.get(name, 0),
                 backlog=len(waiting) + done.truncated,
                 error=self._attempts.error(name),
+                sampling=decision.rates.get(name, 1.0),
             )
         # The job's own row, where a failed run leaves its error: a run that ends well takes it away.
         yield Progress(JOB, floor, sum(done.rows.values()), 0)
@@ -238,21 +348,6 @@ def waits(span: Candidate, content: Content, now: datetime, wait_seconds: float)
     return (now - span.ingested_at).total_seconds() < wait_seconds
 
 
-def by_size(spans: Sequence[tuple[Candidate, Content]]) -> Iterator[list[tuple[Candidate, Content]]]:
-    """The spans in batches of at most BATCH_CHARACTERS; one longer span makes a batch of its own."""
-    batch: list[tuple[Candidate, Content]] = []
-    size = 0
-    for span, content in spans:
-        length = len(content.prompt) + len(content.response) + len(content.context)
-        if batch and size + length > BATCH_CHARACTERS:
-            yield batch
-            batch, size = [], 0
-        batch.append((span, content))
-        size += length
-    if batch:
-        yield batch
-
-
 def complete(scores: Sequence[Score], outputs: Sequence[str], unable: str) -> tuple[Score, ...]:
     """One score for every output: those given, and NULL with a reason for the others.
 
@@ -262,10 +357,6 @@ def complete(scores: Sequence[Score], outputs: Sequence[str], unable: str) -> tu
     return tuple(
         given.get(name) or Score(name, None, reason=unable or f"no {name.partition('.')[0]}") for name in outputs
     )
-
-
-def _embedded(span: Candidate) -> bool:
-    return len(span.fields) >= len(SPAN_FIELDS)
 
 
 def _unable(span: Candidate, content: Content) -> str:

@@ -26,6 +26,18 @@ TRACES_AT_ONCE = 250
 UNKNOWN_TABLE = 60
 """ClickHouse's error code."""
 
+EMBEDDINGS = "embeddings"
+"""The analyzer that embeds. The others are scorers."""
+
+BACKFILL = "backfill"
+"""Name of the command's row in `progress`."""
+
+LATE_SECONDS = 3600
+"""A span that was received later than this after it happened is history: it holds up nothing live."""
+
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+END = datetime(2200, 1, 1, tzinfo=UTC)
+
 SpanKey = tuple[str, str, str]
 """project, trace id, span id."""
 
@@ -34,7 +46,10 @@ SpanKey = tuple[str, str, str]
 class Candidate:
     """An LLM span that lacks scores or embeddings. ts_ns: start, nanoseconds since 1970 (a datetime
     would cut it to microseconds). content_dropped: its texts are not kept, they wait in memory at most; had_texts: it
-    brought some itself. scorers and fields: what it has.
+    brought some itself. fields: those that are embedded.
+
+    missing: analyzers that are to look at it. live: received lately, soon after it happened. rates: share of traces that an
+    analyzer looks at, where it takes a sample of what was received then; place: [0, 1), in the sample when below the rate.
     """
 
     project: str
@@ -48,19 +63,47 @@ class Candidate:
     status: str
     content_dropped: bool = False
     had_texts: bool = False
-    scorers: frozenset[str] = field(default_factory=frozenset)
     fields: frozenset[str] = field(default_factory=frozenset)
+    missing: frozenset[str] = field(default_factory=frozenset)
+    live: bool = True
+    rates: Mapping[str, float] = field(default_factory=dict)
+    place: float = 0.0
 
     @property
     def key(self) -> SpanKey:
         return (self.project, self.trace_id, self.span_id)
 
+    def weight(self, analyzer: str) -> float:
+        """1 / the probability that the analyzer looks at it; 0 outside its sample, until the rest is looked at, too."""
+        rate = self.rates.get(analyzer, 1.0)
+        return 1.0 / rate if self.place < rate else 0.0
+
+
+@dataclass(frozen=True)
+class Span:
+    """Which spans to look for: ingested and received in these half-open times.
+
+    decided: what was received since waits until its rates are decided. live_since: what was received since is live.
+    everything: what lies outside a sample is looked for, too.
+    """
+
+    since: datetime = BEGINNING
+    until: datetime = END
+    received_since: datetime = BEGINNING
+    received_until: datetime = END
+    decided: datetime = END
+    live_since: datetime = END
+    everything: bool = False
+
 
 @dataclass(frozen=True)
 class Candidates:
-    """The newest candidates of a slice of ingestion time, how many it has, and when the oldest of all came in."""
+    """Candidates of a stretch of time, how many there are, and when the oldest of all came in.
 
-    newest: tuple[Candidate, ...]
+    Live ones come first, the oldest of them before the others, then the rest, the newest first.
+    """
+
+    found: tuple[Candidate, ...]
     total: int
     oldest: datetime | None
 
@@ -78,13 +121,17 @@ class Content:
 
 @dataclass(frozen=True)
 class Progress:
-    """State of one analyzer. done_until: ingestion time up to which all is done; backlog: rows known to wait."""
+    """State of one analyzer. done_until: ingestion time up to which all is done; backlog: rows known to wait.
+
+    sampling: share of the calls it looks at, in (0, 1].
+    """
 
     name: str
     done_until: datetime
     rows: int
     backlog: int
     error: str = ""
+    sampling: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +147,8 @@ class AnalyzerStore:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._sql = {**queries.load("analyzers"), **queries.load("corrections"), **queries.load("comparison")}
+        files = ("analyzers", "corrections", "comparison", "sampling")
+        self._sql = {name: sql for file in files for name, sql in queries.load(file).items()}
 
     def rows(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
         """The rows of a named query."""
@@ -115,22 +163,21 @@ class AnalyzerStore:
         self._client.close()
 
     def candidates(
-        self, since: datetime, until: datetime, versions: Mapping[str, str], model: str, limit: int
+        self, span: Span, versions: Mapping[str, str], model: str, limit: int, embeds: bool = True
     ) -> Candidates:
-        """The newest candidates of the slice, at most `limit`. versions: {scorer: version}."""
+        """Candidates of a stretch of time, at most `limit`. versions: {scorer: version}; embeds: also look for embeddings."""
         found = self.rows(
             "candidates",
-            since=since,
-            until=until,
+            **vars(span),
+            late=LATE_SECONDS,
             versions=[f"{name}@{version}" for name, version in versions.items()],
-            scorers=list(versions),
+            analyzers=[*versions, *([EMBEDDINGS] if embeds else [])],
             model=model,
             limit=limit,
         )
         if not found:
             return Candidates((), 0, None)
-        newest = tuple(_candidate(row) for row in found)
-        return Candidates(newest, int(found[0]["total"]), utc(found[0]["oldest"]))
+        return Candidates(tuple(map(_candidate, found)), int(found[0]["total"]), utc(found[0]["oldest"]))
 
     def first_ingested(self) -> datetime | None:
         """When the oldest LLM span came in; None when there is none."""
@@ -178,14 +225,14 @@ class AnalyzerStore:
                 item.span.project, item.span.service, item.span.ts_ns, item.span.trace_id, item.span.span_id,
                 item.span.session_id, score.name, score.value, score.label, score.explanation,
                 orjson.dumps([dict(detail) for detail in score.details]).decode() if score.details else "",
-                score.reason, scorer, version,
+                score.reason, scorer, version, score.weight * item.span.weight(scorer),
             ]
             for item in scored
             for score in item.scores
         ]  # fmt: skip
         columns = (
             "project", "service", "ts", "trace_id", "span_id", "session_id", "name", "value", "label", "explanation",
-            "details", "reason", "scorer", "version",
+            "details", "reason", "scorer", "version", "weight",
         )  # fmt: skip
         if rows:
             self.insert("scores", columns, rows, token(f"{scorer}@{version}", (item.span.key for item in scored)))
@@ -194,19 +241,25 @@ class AnalyzerStore:
         """Writes vectors: (span, field, float32 (d,) or empty for no text)."""
         if not rows:
             return
-        columns = ("project", "service", "field", "model", "ts", "trace_id", "span_id", "vector")
+        columns = ("project", "service", "field", "model", "ts", "trace_id", "span_id", "vector", "weight")
         values = [
-            [span.project, span.service, name, model, span.ts_ns, span.trace_id, span.span_id, vector.tolist()]
+            [
+                span.project, span.service, name, model, span.ts_ns, span.trace_id, span.span_id, vector.tolist(),
+                span.weight(EMBEDDINGS),
+            ]
             for span, name, vector in rows
-        ]
+        ]  # fmt: skip
         self.insert(
             "embeddings", columns, values, token(f"embeddings@{model}", ((*span.key, name) for span, name, _ in rows))
         )
 
     def write_progress(self, states: Iterable[Progress]) -> None:
-        rows = [[state.name, state.done_until, state.rows, state.backlog, state.error[:500]] for state in states]
+        rows = [
+            [state.name, state.done_until, state.rows, state.backlog, state.error[:500], state.sampling]
+            for state in states
+        ]
         if rows:
-            self.insert("progress", ("name", "done_until", "rows", "backlog", "error"), rows)
+            self.insert("progress", ("name", "done_until", "rows", "backlog", "error", "sampling"), rows)
 
     def run(self, name: str, **parameters: Any) -> None:
         """Runs a named statement."""
@@ -248,6 +301,9 @@ def _candidate(row: Mapping[str, Any]) -> Candidate:
         content_dropped=bool(row["content_dropped"]),
         had_texts=bool(row["had_texts"]),
         status=row["status"],
-        scorers=frozenset(row["scorers"]),
         fields=frozenset(row["fields"]),
+        missing=frozenset(row["missing"]),
+        live=bool(row["live"]),
+        rates=dict(row["rates"]),
+        place=float(row["place"]),
     )

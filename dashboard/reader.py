@@ -22,6 +22,8 @@ from leewatch.storage.client import connect
 TTL_SECONDS: Final = 10
 _KEPT_CLIENTS: Final = 8
 _TIMEOUT_SECONDS: Final = 20
+_FILES: Final = {"metric_": "metrics", "score_": "scores"}
+"""Prefix of a query's name -> the file that holds it."""
 
 _idle: queue.LifoQueue[Client] = queue.LifoQueue(maxsize=_KEPT_CLIENTS)
 
@@ -120,5 +122,5 @@ def now() -> datetime:
 def _sql(name: str) -> str:
     if name.startswith("coverage_"):
         return queries.load("coverage")[name.removeprefix("coverage_")]
-    file = "metrics" if name.startswith("metric_") else "dashboard"
+    file = next((file for prefix, file in _FILES.items() if name.startswith(prefix)), "dashboard")
     return queries.load(file).get(name) or queries.load("traces")[name]

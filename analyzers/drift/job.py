@@ -15,8 +15,7 @@ from analyzers.config import DriftSection
 from analyzers.drift.detector import METHOD, VERSION, PermutationDetector
 from analyzers.drift.records import Outcome, Sample, Series, TextStore
 from analyzers.drift.tabular import TabularTests
-from analyzers.scoring import EMBEDDINGS
-from analyzers.store import AnalyzerStore, Progress
+from analyzers.store import EMBEDDINGS, AnalyzerStore, Progress
 from analyzers.windows import Plan, Window, due_after, excluded, level, plan
 from leewatch.contracts import Clock
 from leewatch.schema import DriftResult

@@ -1,4 +1,4 @@
-"""`leewatch bench`: reproducible measurements, JSON out."""
+"""`leewatch bench ingest|crash|fuzz|soak`: reproducible measurements, JSON out."""
 
 from __future__ import annotations
 
@@ -19,15 +19,7 @@ from collector.bench.soak import run as soaking
 
 RECORDED = Path("tests/data/recorded")
 
-app = typer.Typer(add_completion=False, help="Reproducible measurements of this machine.", no_args_is_help=True)
 
-
-@app.callback()
-def bench() -> None:
-    """Reproducible measurements of this machine; each starts and ends what it needs, on free ports."""
-
-
-@app.command()
 def ingest(
     seconds: Annotated[float, typer.Option(min=1, help="Time to send for.")] = 20.0,
     http: Annotated[bool, typer.Option("--http", help="Send over OTLP/HTTP; else over gRPC.")] = False,
@@ -49,7 +41,6 @@ def ingest(
     _write(result.as_dict(), output)
 
 
-@app.command()
 def crash(
     kills: Annotated[int, typer.Option(min=1, help="How often a process is killed with SIGKILL.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Of the plan: who is killed, when, at which instant.")] = 1,
@@ -67,7 +58,6 @@ def crash(
     _judge(result.passed, result.as_dict(), output)
 
 
-@app.command()
 def fuzz(
     bodies: Annotated[int, typer.Option(min=1, help="Requests in all.")] = 1_000_000,
     stored: Annotated[int, typer.Option(min=0, help="How many of them go through a collector into a store.")] = 60_000,
@@ -98,7 +88,6 @@ def fuzz(
     _judge(result.passed, result.as_dict(), output)
 
 
-@app.command()
 def soak(
     seconds: Annotated[float, typer.Option(min=5, help="Time into which the day is pressed.")] = 720.0,
     spans: Annotated[int, typer.Option(min=1000, help="Of the day; logs and data points come with them.")] = 1_700_000,

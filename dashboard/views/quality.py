@@ -12,6 +12,7 @@ from dashboard import address, charts, conversation, display, layout, reader
 from dashboard.address import View, Window
 from dashboard.markup import Column, Markup, Node, anchor, div, highlighted, span, table
 from dashboard.views import traces
+from leewatch import estimation
 
 DEFAULT_THRESHOLD: Final = 0.5
 
@@ -32,7 +33,11 @@ def body(view: View, window: Window) -> None:
     picked = next((row for row in names if row["name"] == view.score), _first(names))
     _choice(view, names, picked, threshold)
     layout.section("All scores", "Share of scored spans at or above the threshold, and means. Pick one for its detail.")
-    layout.show(_overview(names, view, picked["name"]))
+    sampled = any(row["sampled"] < estimation.COMPLETE for row in names)
+    errors = {row["name"]: row for row in reader.rows("score_errors", parameters)} if sampled else {}
+    if sampled:
+        layout.show(layout.caption(sampling_note(names)))
+    layout.show(_overview(names, view, picked["name"], errors))
     _over_time(parameters, picked, window, threshold)
     _breakdown({**parameters, "score": picked["name"]}, view)
     _worst({**reader.common(view, window), "score": picked["name"]}, view)
@@ -59,7 +64,38 @@ def _choice(view: View, names: Sequence[Mapping[str, Any]], picked: Mapping[str,
         )
 
 
-def _overview(names: Sequence[Mapping[str, Any]], view: View, picked: str) -> Markup:
+def sampling_note(names: Sequence[Mapping[str, Any]]) -> str:
+    """What the reader must know of figures that come from a sample; names: rows of `score_names`."""
+    shares = sorted(row["sampled"] for row in names if row["sampled"] < estimation.COMPLETE)
+    low, high = display.percent(shares[0]), display.percent(shares[-1])
+    return (
+        f"Estimated from {low if low == high else f'{low} to {high}'} of calls: there was more traffic than the analyzers "
+        "could score in time. Every call counts by 1 / its chance to be scored; brackets hold 95 % intervals. The rest is "
+        "scored when there is time for it, or at once with `leewatch backfill`."
+    )
+
+
+def _estimate(row: Mapping[str, Any], errors: Mapping[str, Mapping[str, Any]]) -> str:
+    """The rate, with its interval where it comes from a sample."""
+    error = errors.get(row["name"])
+    if error is None or row["sampled"] >= estimation.COMPLETE:
+        return display.percent(row["rate"])
+    interval = estimation.share_interval(row["rate"], error["rate_error"], row["given"], row["sampled"])
+    return f"{display.percent(row['rate'])} ({display.percent(interval.low)} to {display.percent(interval.high)})"
+
+
+def _mean(row: Mapping[str, Any], errors: Mapping[str, Mapping[str, Any]]) -> str:
+    """The mean, with its interval where it comes from a sample."""
+    error = errors.get(row["name"])
+    if error is None or row["sampled"] >= estimation.COMPLETE:
+        return display.decimal(row["mean"])
+    interval = estimation.mean_interval(row["mean"], error["mean_error"])
+    return f"{display.decimal(row['mean'])} ({display.decimal(interval.low)} to {display.decimal(interval.high)})"
+
+
+def _overview(
+    names: Sequence[Mapping[str, Any]], view: View, picked: str, errors: Mapping[str, Mapping[str, Any]]
+) -> Markup:
     columns = [
         Column("Score"),
         Column("At or above", numeric=True),
@@ -74,8 +110,8 @@ def _overview(names: Sequence[Mapping[str, Any]], view: View, picked: str) -> Ma
         lines.append(
             [
                 div("", label, " ", span("lw-chip info", "shown") if row["name"] == picked else None),
-                display.percent(row["rate"]) if risk and row["given"] else display.DASH,
-                display.decimal(row["mean"]),
+                _estimate(row, errors) if risk and row["given"] else display.DASH,
+                _mean(row, errors),
                 display.count(row["given"]),
                 display.count(row["not_given"]),
             ]

@@ -29,7 +29,7 @@ def configuration() -> dict[str, dict[str, Any]]:
         "store": {"port": store},
         "collector": {"grpc_port": grpc, "http_port": http, "flush_seconds": 0.3},
         "dashboard": {"port": dashboard},
-        "analyzers": {"interval_seconds": 2, "content_wait_seconds": 10},
+        "analyzers": {"interval_seconds": 2, "content_wait_seconds": 10, "max_lag_seconds": 0},
         "drift": {
             "window_seconds": WINDOW_SECONDS,
             "lateness_seconds": LATENESS_SECONDS,

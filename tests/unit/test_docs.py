@@ -43,7 +43,7 @@ def test_every_command_has_its_line():
 
 def test_every_plugin_group_has_its_line():
     page = (DOCS / "reference/plugins.md").read_text()
-    for group in ("scorers", "notifiers", "commands", "roles", "sections"):
+    for group in ("scorers", "notifiers", "commands", "benchmarks", "roles", "sections"):
         assert f"`leewatch.{group}`" in page
 
 

@@ -41,7 +41,7 @@ SELECT
     pow(sum(weight), 2) / sum(pow(weight, 2)) AS effective,
     sum(weight * value) / sum(weight) AS mean,
     sumIf(weight, value >= {above:Float64}) / sum(weight) AS share,
-    if(count() > 1, stddevSamp(value), 0) AS deviation
+    if(n > 1, sqrt(greatest(sum(weight * pow(value, 2)) / sum(weight) - pow(mean, 2), 0) * n / (n - 1)), 0) AS deviation
 FROM
 (
     SELECT
@@ -143,14 +143,14 @@ ORDER BY if({high:Bool}, badness, -badness) DESC, trace_id, span_id
 LIMIT 1
 
 -- name: score_buckets
--- Per bucket of `step` ms from `start`: scores of a group, and the sum of what is held against its threshold.
+-- Per bucket of `step` ms from `start`: weighted scores of a group, and the weighted sum of what is held against its threshold.
 SELECT
     intDiv(toUnixTimestamp64Milli(at) - {start:Int64}, {step:Int64}) AS bucket,
-    count() AS n,
-    sum(if({share:Bool}, toFloat64(value >= {above:Float64}), value)) AS total
+    sum(toFloat64(weight)) AS n,
+    sum(weight * if({share:Bool}, toFloat64(given >= {above:Float64}), given)) AS total
 FROM
 (
-    SELECT project, trace_id, span_id, assumeNotNull(value) AS value
+    SELECT project, trace_id, span_id, weight, assumeNotNull(value) AS given
     FROM scores FINAL
     WHERE ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
       AND name = {score:String} AND target = 'span' AND value IS NOT NULL AND weight > 0

@@ -1,43 +1,60 @@
 -- name: candidates
--- LLM spans of a slice of ingestion time that lack scores of a scorer's present version or embeddings, newest first. `total` counts them all, `oldest` is when the first of them all came in.
+-- LLM spans that analyzers have yet to look at (`missing`), by ingestion and receipt, live ones first. `total` counts them all, `oldest` is when the first of them all came in.
+-- `rates`: of analyzers that judge a sample of the calls received when this one was. `place` in [0,1): the sample of rate r holds the
+-- spans of place < r. `live`: happened no longer than `late` seconds before it was received, and was received since `live_since`.
+-- Spans received since `decided` wait until their rates are; a wrong clock may put them an hour ahead at most.
 -- Whose texts were dropped keeps the scores of earlier versions: there is nothing to score again.
 WITH
     (
         SELECT (min(ts), max(ts)) FROM llm_spans
         WHERE kind = 'llm' AND ingested_at >= {since:DateTime64(3, 'UTC')} AND ingested_at < {until:DateTime64(3, 'UTC')}
+          AND received_at >= {received_since:DateTime64(3, 'UTC')} AND received_at < {received_until:DateTime64(3, 'UTC')}
     ) AS bounds
 SELECT spans.project AS project, spans.service AS service, toUnixTimestamp64Nano(spans.ts) AS ts_ns, spans.trace_id AS trace_id,
        spans.span_id AS span_id, spans.session_id AS session_id, spans.ingested_at AS ingested_at,
        spans.content_redacted AS content_redacted, spans.content_dropped AS content_dropped, spans.texts > 0 AS had_texts, spans.status AS status,
-       if(spans.content_dropped, scored.any_version, scored.present) AS scorers, embedded.fields AS fields, count() OVER () AS total,
-       min(spans.ingested_at) OVER () AS oldest
+       embedded.fields AS fields,
+       NOT spans.late AND spans.received_at >= {live_since:DateTime64(3, 'UTC')} AS live,
+       if(spans.late OR windows.until <= spans.received_at, CAST(map(), 'Map(LowCardinality(String), Float64)'), windows.rates) AS rates,
+       sipHash64(spans.trace_id) / 18446744073709551616. AS place,
+       arrayConcat(if(spans.content_dropped, scored.any_version, scored.present), if(length(embedded.fields) >= 2, ['embeddings'], [])) AS done,
+       arrayFilter(name -> NOT has(done, name) AND ({everything:Bool} OR NOT mapContains(rates, name) OR place < rates[name]),
+                   {analyzers:Array(String)}) AS missing,
+       count() OVER () AS total, min(spans.ingested_at) OVER () AS oldest
 FROM
 (
-    SELECT project, service, ts, trace_id, span_id, session_id, ingested_at, content_redacted, content_dropped,
-           prompt_length + response_length + context_length AS texts, status
+    SELECT project, service, ts, trace_id, span_id, session_id, ingested_at, received_at, content_redacted, content_dropped,
+           prompt_length + response_length + context_length AS texts, status,
+           received_at > ts + toIntervalSecond({late:UInt32}) AS late, 1 AS one
     FROM llm_spans
     WHERE kind = 'llm' AND ingested_at >= {since:DateTime64(3, 'UTC')} AND ingested_at < {until:DateTime64(3, 'UTC')}
+      AND received_at >= {received_since:DateTime64(3, 'UTC')} AND received_at < {received_until:DateTime64(3, 'UTC')}
+      AND (received_at < {decided:DateTime64(3, 'UTC')} OR received_at > {decided:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR)
     ORDER BY ingested_at DESC
     LIMIT 1 BY project, trace_id, span_id
 ) AS spans
+ASOF LEFT JOIN
+(
+    SELECT 1 AS one, since, until, rates FROM sampling FINAL WHERE notEmpty(rates)
+) AS windows ON spans.one = windows.one AND spans.received_at >= windows.since
 LEFT JOIN
 (
     SELECT project, trace_id, span_id,
            groupUniqArrayIf(toString(scorer), has({versions:Array(String)}, concat(scorer, '@', version))) AS present,
-           groupUniqArrayIf(toString(scorer), has({scorers:Array(String)}, scorer)) AS any_version
+           groupUniqArrayIf(toString(scorer), has({analyzers:Array(String)}, scorer)) AS any_version
     FROM scores
     WHERE source = 'scorer' AND target = 'span' AND ts >= bounds.1 AND ts <= bounds.2
     GROUP BY project, trace_id, span_id
-) AS scored USING (project, trace_id, span_id)
+) AS scored ON scored.project = spans.project AND scored.trace_id = spans.trace_id AND scored.span_id = spans.span_id
 LEFT JOIN
 (
     SELECT project, trace_id, span_id, groupUniqArray(toString(field)) AS fields
     FROM embeddings
     WHERE model = {model:String} AND ts >= bounds.1 AND ts <= bounds.2
     GROUP BY project, trace_id, span_id
-) AS embedded USING (project, trace_id, span_id)
-WHERE length(scorers) < length({versions:Array(String)}) OR length(embedded.fields) < 2
-ORDER BY ingested_at DESC, trace_id, span_id
+) AS embedded ON embedded.project = spans.project AND embedded.trace_id = spans.trace_id AND embedded.span_id = spans.span_id
+WHERE notEmpty(missing)
+ORDER BY live DESC, if(live, 1, -1) * toUnixTimestamp64Milli(spans.ingested_at), trace_id, span_id
 LIMIT {limit:UInt32};
 
 -- name: first_ingested
@@ -102,7 +119,7 @@ FROM
 (
     SELECT ts FROM embeddings FINAL
     WHERE project = {project:String} AND service = {service:String} AND field = {field:String} AND model = {model:String}
-      AND ts >= {since:DateTime64(3, 'UTC')} AND ts < {until:DateTime64(3, 'UTC')} AND notEmpty(vector)
+      AND ts >= {since:DateTime64(3, 'UTC')} AND ts < {until:DateTime64(3, 'UTC')} AND notEmpty(vector) AND weight > 0
     LIMIT 1 BY trace_id, cityHash64(vector)
 )
 GROUP BY number
@@ -110,18 +127,32 @@ ORDER BY number;
 
 -- name: embedding_sample
 -- A sample of one series' rows in a span of event time, fixed by the rows themselves: equal texts of one trace count once.
+-- Where only a part of the calls was embedded, rows are drawn in proportion to their weights: those of the smallest hash / weight (Ohlsson,
+-- J. Official Statistics 14 (1998), 149-162), and no more than leave every probability of being drawn below 1.
+WITH
+    (
+        SELECT sum(toFloat64(weight)) / max(weight) FROM embeddings FINAL
+        WHERE project = {project:String} AND service = {service:String} AND field = {field:String} AND model = {model:String}
+          AND ts >= {since:DateTime64(3, 'UTC')} AND ts < {until:DateTime64(3, 'UTC')} AND notEmpty(vector)
+    ) AS most
 SELECT trace_id, span_id, vector
 FROM
 (
-    SELECT ts, trace_id, span_id, vector FROM embeddings FINAL
-    WHERE project = {project:String} AND service = {service:String} AND field = {field:String} AND model = {model:String}
-      AND ts >= {since:DateTime64(3, 'UTC')} AND ts < {until:DateTime64(3, 'UTC')} AND notEmpty(vector)
-      AND NOT arrayExists(w -> ts >= fromUnixTimestamp64Milli(w.1, 'UTC') AND ts < fromUnixTimestamp64Milli(w.2, 'UTC'),
-                          arrayZip({excluded_starts:Array(Int64)}, {excluded_ends:Array(Int64)}))
-    LIMIT 1 BY trace_id, cityHash64(vector)
+    SELECT trace_id, span_id, vector, row_number() OVER (ORDER BY place, trace_id, span_id) AS number
+    FROM
+    (
+        SELECT ts, trace_id, span_id, vector, cityHash64(trace_id, span_id) / weight AS place FROM embeddings FINAL
+        WHERE project = {project:String} AND service = {service:String} AND field = {field:String} AND model = {model:String}
+          AND ts >= {since:DateTime64(3, 'UTC')} AND ts < {until:DateTime64(3, 'UTC')} AND notEmpty(vector) AND weight > 0
+          AND NOT arrayExists(w -> ts >= fromUnixTimestamp64Milli(w.1, 'UTC') AND ts < fromUnixTimestamp64Milli(w.2, 'UTC'),
+                              arrayZip({excluded_starts:Array(Int64)}, {excluded_ends:Array(Int64)}))
+        LIMIT 1 BY trace_id, cityHash64(vector)
+    )
+    ORDER BY place, trace_id, span_id
+    LIMIT {limit:UInt32}
 )
-ORDER BY cityHash64(trace_id, span_id), trace_id, span_id
-LIMIT {limit:UInt32};
+WHERE number <= most
+ORDER BY number;
 
 -- name: model_pairs
 -- Providers and models that were seen on spans with a price.
@@ -160,8 +191,15 @@ ORDER BY cityHash64(trace_id, span_id), trace_id, span_id
 LIMIT {limit:UInt32};
 
 -- name: tabular_scores
--- Scores of the same sample of calls.
-SELECT trace_id, span_id, toString(scores.name) AS score, argMax(scores.value, scored_at) AS newest
+-- Scores of the same sample of calls; where only a part of them was scored, each is kept in proportion to its weight, so that all count the same.
+SELECT trace_id, span_id, score, newest
+FROM
+(
+SELECT trace_id, span_id, score, newest, share, max(share) OVER (PARTITION BY score) AS most
+FROM
+(
+SELECT trace_id, span_id, toString(scores.name) AS score, argMax(scores.value, scored_at) AS newest,
+       argMax(scores.weight, scored_at) AS share
 FROM scores
 WHERE project = {project:String} AND service = {service:String} AND source = 'scorer' AND target = 'span'
   AND isNotNull(scores.value) AND ts >= {since:DateTime64(3, 'UTC')} AND ts < {until:DateTime64(3, 'UTC')}
@@ -180,4 +218,7 @@ WHERE project = {project:String} AND service = {service:String} AND source = 'sc
       ORDER BY cityHash64(trace_id, span_id), trace_id, span_id
       LIMIT {limit:UInt32}
   )
-GROUP BY trace_id, span_id, score;
+GROUP BY trace_id, span_id, score
+)
+)
+WHERE share > 0 AND cityHash64(trace_id, span_id, score) / 18446744073709551616. <= share / most;

@@ -258,14 +258,14 @@ WITH drawn AS
     SELECT part, trace_id, span_id, vector
     FROM
     (
-        SELECT if(ts >= fromUnixTimestamp64Milli({current_start:Int64}, 'UTC'), 'current', 'reference') AS part, trace_id, span_id, vector
+        SELECT if(ts >= fromUnixTimestamp64Milli({current_start:Int64}, 'UTC'), 'current', 'reference') AS part, trace_id, span_id, vector, weight
         FROM embeddings FINAL
-        WHERE service = {service:String} AND field = {field:String} AND notEmpty(vector)
+        WHERE service = {service:String} AND field = {field:String} AND notEmpty(vector) AND weight > 0
             AND ({project:String} = '' OR project = {project:String})
             AND (ts >= fromUnixTimestamp64Milli({reference_start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({reference_end:Int64}, 'UTC')
                 OR ts >= fromUnixTimestamp64Milli({current_start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({current_end:Int64}, 'UTC'))
     )
-    ORDER BY cityHash64(trace_id, span_id)
+    ORDER BY cityHash64(trace_id, span_id) / weight
     LIMIT {size:UInt32} BY part
 )
 SELECT part, trace_id, span_id, vector, preview
@@ -277,114 +277,3 @@ LEFT JOIN
     WHERE (trace_id, span_id) IN (SELECT trace_id, span_id FROM drawn)
     GROUP BY trace_id, span_id
 ) AS texts USING (trace_id, span_id)
-
--- name: score_names
--- Every score of the window: how many spans have it, how many could not be given, mean and range.
-SELECT
-    name,
-    countIf(isNotNull(value)) AS given,
-    countIf(isNull(value)) AS not_given,
-    avg(value) AS mean,
-    min(value) AS low,
-    max(value) AS high,
-    countIf(value >= {threshold:Float64}) / greatest(1, countIf(isNotNull(value))) AS rate
-FROM scores FINAL
-WHERE ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
-    AND ({project:String} = '' OR project = {project:String})
-    AND ({service:String} = '' OR service = {service:String})
-    AND ({model:String} = '' OR (trace_id, span_id) IN (
-        SELECT trace_id, span_id FROM llm_spans WHERE model = {model:String}
-            AND ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({end:Int64}, 'UTC')))
-GROUP BY name
-ORDER BY name
-
--- name: score_series
--- Every score by bucket: mean and share at or above the threshold.
-SELECT
-    toStartOfInterval(ts, toIntervalSecond({bucket:UInt32}), 'UTC') AS bucket_start,
-    name,
-    avg(value) AS mean,
-    countIf(value >= {threshold:Float64}) / count() AS rate,
-    count() AS n
-FROM scores FINAL
-WHERE ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
-    AND isNotNull(value)
-    AND ({project:String} = '' OR project = {project:String})
-    AND ({service:String} = '' OR service = {service:String})
-    AND ({model:String} = '' OR (trace_id, span_id) IN (
-        SELECT trace_id, span_id FROM llm_spans WHERE model = {model:String}
-            AND ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({end:Int64}, 'UTC')))
-GROUP BY bucket_start, name
-ORDER BY bucket_start, name
-
--- name: score_distribution
--- Counts of one score in 20 bins of equal width between low and high, by service.
-SELECT
-    service,
-    least(19, greatest(0, toInt32(floor((value - {low:Float64}) / ({high:Float64} - {low:Float64}) * 20)))) AS bin,
-    count() AS spans
-FROM scores FINAL
-WHERE ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
-    AND name = {score:String} AND isNotNull(value)
-    AND ({project:String} = '' OR project = {project:String})
-    AND ({service:String} = '' OR service = {service:String})
-    AND ({model:String} = '' OR (trace_id, span_id) IN (
-        SELECT trace_id, span_id FROM llm_spans WHERE model = {model:String}
-            AND ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({end:Int64}, 'UTC')))
-GROUP BY service, bin
-ORDER BY service, bin
-
--- name: score_groups
--- One score by service and model.
-SELECT
-    service,
-    model,
-    countIf(isNotNull(value)) AS given,
-    countIf(isNull(value)) AS not_given,
-    avg(value) AS mean,
-    countIf(value >= {threshold:Float64}) / greatest(1, countIf(isNotNull(value))) AS rate
-FROM
-(
-    SELECT project, service, trace_id, span_id, value
-    FROM scores FINAL
-    WHERE ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
-        AND name = {score:String}
-        AND ({project:String} = '' OR project = {project:String})
-        AND ({service:String} = '' OR service = {service:String})
-) AS given_scores
-LEFT ANY JOIN
-(
-    SELECT trace_id, span_id, model
-    FROM llm_spans
-    WHERE ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
-) AS spans USING (trace_id, span_id)
-WHERE {model:String} = '' OR model = {model:String}
-GROUP BY service, model
-ORDER BY rate DESC, service, model
-LIMIT 50
-
--- name: score_worst
--- The spans with the highest values of one score, with what was found in them.
-SELECT project, service, ts, trace_id, span_id, value, label, explanation, details
-FROM scores FINAL
-WHERE ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
-    AND name = {score:String} AND isNotNull(value)
-    AND ({project:String} = '' OR project = {project:String})
-    AND ({service:String} = '' OR service = {service:String})
-    AND ({model:String} = '' OR (trace_id, span_id) IN (
-        SELECT trace_id, span_id FROM llm_spans WHERE model = {model:String}
-            AND ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({end:Int64}, 'UTC')))
-ORDER BY value DESC, ts DESC
-LIMIT 12
-
--- name: score_reasons
--- Why one score could not be given, with how often.
-SELECT reason, service, count() AS spans
-FROM scores FINAL
-WHERE ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
-    AND name = {score:String} AND isNull(value)
-    AND ({project:String} = '' OR project = {project:String})
-    AND ({service:String} = '' OR service = {service:String})
-GROUP BY reason, service
-ORDER BY spans DESC
-LIMIT 20

@@ -13,7 +13,7 @@ from leewatch.storage.client import connect
 
 COLUMNS = (
     "project", "service", "ts", "end_ts", "duration_ms", "trace_id", "span_id", "kind", "provider", "model",
-    "input_tokens", "output_tokens", "finish_reason", "status", "content_redacted", "ingested_at",
+    "input_tokens", "output_tokens", "finish_reason", "status", "content_redacted", "ingested_at", "received_at",
 )  # fmt: skip
 AddSpans = Callable[..., list[str]]
 
@@ -40,6 +40,7 @@ def add_spans(client: Client) -> AddSpans:
         redacted: bool = False,
         ingested: datetime | None = None,
         durations: Sequence[float] | None = None,
+        received: Sequence[datetime] | None = None,
     ) -> list[str]:
         nonlocal written
         first = start or datetime.now(UTC)
@@ -51,7 +52,7 @@ def add_spans(client: Client) -> AddSpans:
             duration = durations[position] if durations else 100.0
             spans.append([
                 "default", service, ts, ts, duration, trace, span, kind, "openai", "gpt-4o-mini", 10, 20, ["stop"],
-                "OK", redacted, ingested or datetime.now(UTC),
+                "OK", redacted, ingested or datetime.now(UTC), received[position] if received else datetime.now(UTC),
             ])  # fmt: skip
             traces.append(trace)
             if pair is not None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from analyzers.backlog import Slices
+from analyzers.backlog import Slice, Slices
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
 OVERLAP = timedelta(minutes=5)
@@ -31,3 +31,25 @@ def test_the_head_moves_on_but_never_back_and_reads_the_overlap_again() -> None:
     slices.advance(NOW + timedelta(hours=1))
     slices.advance(NOW)
     assert slices.head().since == NOW + timedelta(hours=1) - OVERLAP
+
+
+def test_what_is_deferred_becomes_part_of_the_newest_older_slice_or_one_of_its_own() -> None:
+    slices = Slices(None, NOW, OVERLAP)
+    slices.defer(NOW, NOW + timedelta(hours=1))
+    slices.defer(NOW + timedelta(minutes=50), NOW + timedelta(hours=2))
+    assert slices.older() == Slice(NOW, NOW + timedelta(hours=2))
+    slices.defer(NOW + timedelta(hours=3), NOW + timedelta(hours=4))
+    assert slices.older() == Slice(NOW + timedelta(hours=3), NOW + timedelta(hours=4))
+    assert slices.unverified_since == NOW
+
+
+def test_a_slice_is_halved_until_it_is_short_newest_first() -> None:
+    slices = Slices(None, NOW, OVERLAP)
+    whole = Slice(NOW, NOW + timedelta(seconds=30))
+    slices.defer(whole.since, whole.until)
+    assert slices.split(whole)
+    newer = slices.older()
+    assert newer == Slice(NOW + timedelta(seconds=15), whole.until)
+    assert not slices.split(newer)
+    slices.finish(newer)
+    assert slices.older() == Slice(NOW, NOW + timedelta(seconds=15))
