@@ -19,6 +19,7 @@ from analyzers.backlog import Slice, Slices
 from analyzers.config import AnalyzersSection
 from analyzers.isolation import Attempts, score_isolated
 from analyzers.passes import Pass, Step, by_size
+from analyzers.peers import StoredPeers
 from analyzers.sampler import Sampler, make_whole, sampled_times, whole_after
 from analyzers.sampling import Decision
 from analyzers.store import (
@@ -77,6 +78,7 @@ class ScoringJob:
         self._scorers = {scorer.name: scorer for scorer in scorers}
         self._versions = {scorer.name: scorer.version for scorer in scorers}
         self._names = [*self._scorers, *([EMBEDDINGS] if embeds else [])]
+        self._peers = StoredPeers(encoder)
         self._clock = clock
         self._stop = stop
         self._attempts = Attempts(clock)
@@ -271,7 +273,7 @@ class ScoringJob:
                 if not missing:
                     continue
                 free = self._attempts.allowed(name) and not self._stop.is_set()
-                scored = self._score(scorer, missing) if free else None
+                scored = self._score(store, scorer, missing) if free else None
                 if scored is None:
                     done.postpone(name, [span for span, _ in missing])
                     continue
@@ -305,13 +307,16 @@ class ScoringJob:
         )
         done.count(EMBEDDINGS, len(batch))
 
-    def _score(self, scorer: Scorer, batch: Sequence[tuple[Candidate, Content]]) -> list[ScoredSpan] | None:
+    def _score(
+        self, store: AnalyzerStore, scorer: Scorer, batch: Sequence[tuple[Candidate, Content]]
+    ) -> list[ScoredSpan] | None:
         """Scores of every span of the batch; None when the scorer fails whatever it is given."""
         outputs = scorer.outputs
         unable = {span.key: _unable(span, content) for span, content in batch}
-        texts = [_texts(span, content) for span, content in batch if not unable[span.key]]
+        able = [(span, _texts(span, content)) for span, content in batch if not unable[span.key]]
         try:
-            results = iter(score_isolated(scorer, texts, self._encoder))
+            judge = self._peers.bound(scorer, store, able, self._clock())
+            results = iter(score_isolated(judge, [texts for _, texts in able], self._encoder))
         except Exception as error:  # noqa: BLE001  a scorer is a plugin and may raise anything; the others go on
             self._attempts.failed(scorer.name, error)
             return None

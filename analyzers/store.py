@@ -63,6 +63,7 @@ class Candidate:
     status: str
     content_dropped: bool = False
     had_texts: bool = False
+    llm_model: str = ""
     fields: frozenset[str] = field(default_factory=frozenset)
     missing: frozenset[str] = field(default_factory=frozenset)
     live: bool = True
@@ -301,6 +302,7 @@ def _candidate(row: Mapping[str, Any]) -> Candidate:
         content_dropped=bool(row["content_dropped"]),
         had_texts=bool(row["had_texts"]),
         status=row["status"],
+        llm_model=row["llm_model"],
         fields=frozenset(row["fields"]),
         missing=frozenset(row["missing"]),
         live=bool(row["live"]),

@@ -60,6 +60,28 @@ class Scorer(Protocol):
     def score(self, spans: Sequence[SpanTexts], encoder: Encoder) -> list[list[Score]]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another answer to a near-identical prompt. similarity: cosine of the two prompts' vectors."""
+
+    prompt: str
+    response: str
+    similarity: float
+
+
+@runtime_checkable
+class PeerScorer(Scorer, Protocol):
+    """A scorer that judges an answer beside other answers to near-identical prompts of the same service and model.
+
+    Whoever runs it looks the peers up and calls `score_with_peers`; `score` is the same without any evidence.
+    """
+
+    def score_with_peers(
+        self, spans: Sequence[SpanTexts], peers: Sequence[Sequence[Peer]], encoder: Encoder
+    ) -> list[list[Score]]:
+        """As `score`. peers: those of each span, most similar first, without the span itself; may be empty."""
+
+
 class DriftDetector(Protocol):
     """Compares two samples of vectors. Deterministic for a given seed."""
 

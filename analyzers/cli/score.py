@@ -6,7 +6,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Protocol, runtime_checkable
@@ -22,10 +22,11 @@ from analyzers import catalog
 from analyzers.config import AnalyzersSection
 from analyzers.encoder import create_encoder
 from analyzers.evaluation import Evaluation, as_dict, evaluate, macro, shift_prior
+from analyzers.peers import Archive, WithPeers, find_peers
 from analyzers.rows import Row, read_rows
 from analyzers.scorers.custom.common import Surroundings
 from leewatch import config
-from leewatch.contracts import Encoder, Scorer
+from leewatch.contracts import Encoder, PeerScorer, Scorer
 from leewatch.errors import InputError
 from leewatch.schema import Score, SpanTexts
 
@@ -85,8 +86,9 @@ def score(
     with _writer(output, quiet=evaluate_labels and output is None) as sink, _progress() as progress:
         for file in files:
             collected: dict[str, list[tuple[int, float]]] = {}
-            rows = progress.track(read_rows(file), total=None, description=Path(file).name)
-            for row, found in _scored(rows, wanted, encoder, held_out):
+            rows, beside = _with_peers(read_rows(file), wanted, encoder)
+            shown = progress.track(rows, total=None, description=Path(file).name)
+            for row, found in _scored(shown, beside, encoder, held_out):
                 found = {name: _with_prior(one, wanted, prior) for name, one in found.items()}
                 sink.write(line(row, found))
                 for name, one in found.items():
@@ -177,6 +179,18 @@ def score_rows(rows: Sequence[Row], wanted: Wanted, encoder: Encoder) -> list[di
         for name in sorted((wanted.explicit if target else wanted.addresses) - target.keys()):
             target[name] = Score(name, None, reason=f"no {name.split('.', 1)[0]}")
     return found
+
+
+def _with_peers(rows: Iterable[Row], wanted: Wanted, encoder: Encoder) -> tuple[Iterable[Row], Wanted]:
+    """The rows, and the scorers with the whole file as the store that peers are looked up in, for those that want it."""
+    if not any(isinstance(scorer, PeerScorer) for scorer in wanted.scorers):
+        return rows, wanted
+    # Peers are known by a span's id, which a file need not have or keep unique: the line number is.
+    listed = [replace(row, texts=replace(row.texts, id=str(row.line))) for row in rows]
+    spans = [row.texts for row in listed]
+    peers = find_peers(Archive(per_series=max(len(spans), 1)), spans, [("",)] * len(spans), encoder)
+    bound = [WithPeers(scorer, peers) if isinstance(scorer, PeerScorer) else scorer for scorer in wanted.scorers]
+    return listed, replace(wanted, scorers=tuple(bound))
 
 
 def _scored(

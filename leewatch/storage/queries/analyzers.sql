@@ -13,7 +13,7 @@ WITH
 SELECT spans.project AS project, spans.service AS service, toUnixTimestamp64Nano(spans.ts) AS ts_ns, spans.trace_id AS trace_id,
        spans.span_id AS span_id, spans.session_id AS session_id, spans.ingested_at AS ingested_at,
        spans.content_redacted AS content_redacted, spans.content_dropped AS content_dropped, spans.texts > 0 AS had_texts, spans.status AS status,
-       embedded.fields AS fields,
+       spans.model AS llm_model, embedded.fields AS fields,
        NOT spans.late AND spans.received_at >= {live_since:DateTime64(3, 'UTC')} AS live,
        if(spans.late OR windows.until <= spans.received_at, CAST(map(), 'Map(LowCardinality(String), Float64)'), windows.rates) AS rates,
        sipHash64(spans.trace_id) / 18446744073709551616. AS place,
@@ -24,7 +24,7 @@ SELECT spans.project AS project, spans.service AS service, toUnixTimestamp64Nano
 FROM
 (
     SELECT project, service, ts, trace_id, span_id, session_id, ingested_at, received_at, content_redacted, content_dropped,
-           prompt_length + response_length + context_length AS texts, status,
+           prompt_length + response_length + context_length AS texts, status, model,
            received_at > ts + toIntervalSecond({late:UInt32}) AS late, 1 AS one
     FROM llm_spans
     WHERE kind = 'llm' AND ingested_at >= {since:DateTime64(3, 'UTC')} AND ingested_at < {until:DateTime64(3, 'UTC')}
@@ -84,6 +84,29 @@ SELECT trace_id, span_id, prompt_text, response_text, context_text,
        response_text != '' OR output_messages != '' AS answered
 FROM span_content
 WHERE project = {project:String} AND trace_id IN {traces:Array(String)};
+
+-- name: recent_answers
+-- The newest embedded prompts of each service whose texts are kept: what answers are compared with after a start.
+SELECT spans.project AS project, spans.service AS service, spans.model AS llm_model, spans.trace_id AS trace_id, spans.span_id AS span_id,
+       prompts.vector AS vector
+FROM
+(
+    SELECT project, service, trace_id, span_id, vector
+    FROM embeddings
+    WHERE field = 'prompt' AND model = {model:String} AND ts >= {since:DateTime64(3, 'UTC')} AND notEmpty(vector)
+    ORDER BY ts DESC
+    LIMIT {per_service:UInt32} BY project, service
+    LIMIT {limit:UInt32}
+) AS prompts
+INNER JOIN
+(
+    SELECT project, service, trace_id, span_id, model
+    FROM llm_spans
+    WHERE kind = 'llm' AND ts >= {since:DateTime64(3, 'UTC')} AND NOT content_dropped AND NOT content_redacted
+    ORDER BY ingested_at DESC
+    LIMIT 1 BY project, trace_id, span_id
+) AS spans USING (project, service, trace_id, span_id)
+LIMIT 1 BY project, trace_id, span_id;
 
 -- name: done_until
 -- Ingestion time up to which a job has done everything.

@@ -163,3 +163,18 @@ def test_a_row_with_nothing_to_judge_gets_null() -> None:
     wanted = module.choose("toxicity")
     found = module.score_rows([Row("x", SpanTexts("x"), None, 1)], wanted, HashingEncoder())
     assert [one.reason for one in found[0].values()] == ["no prompt", "no response"]
+
+
+def test_other_rows_of_a_file_are_the_evidence_of_consistency(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(module, "create_encoder", lambda *_: HashingEncoder())
+    file, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    asked = "How long does a refund take to reach my card?"
+    answers = ["It takes five working days."] * 4 + ["Elephants sleep standing in Kenya."]
+    rows = [{"id": "same", "prompt": asked, "response": answer} for answer in answers]
+    rows.append({"id": "other", "prompt": "Where is Paris?", "response": "In France."})
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run(str(file), "--scores", "response.consistency", "--output", str(out))
+    *same, apart, lone = [line["scores"]["response.consistency"] for line in written(out)]
+    assert max(same) < 0.5 < apart
+    assert lone is None
+    assert written(out)[-1]["details"]["response.consistency"].startswith("no evidence: 0 other answers")
