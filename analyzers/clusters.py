@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.cluster import KMeans
 from sklearn.feature_extraction.text import CountVectorizer
 
+from analyzers.explanation.regions import Move, Moves, find
 from leewatch.contracts import Vectors
 from leewatch.redact import redact
 from leewatch.schema import Cluster
 
-ROWS_PER_CLUSTER = 10
-MOST_CLUSTERS = 30
-MOVED_Z = 3.0
-"""Standard errors of a share difference beyond which a topic is called moved."""
-SHOWN = 5
 EXAMPLES = 3
 KEYWORDS = 3
 EXAMPLE_LENGTH = 200
@@ -30,47 +25,18 @@ WORDS = r"(?u)\b[^\W\d_]{3,}\b"
 
 @dataclass(frozen=True)
 class Movement:
-    """Topics that moved, the most first, and the share of the current sample that the reference does not explain.
+    """Topics that moved, what moved most surely first.
 
-    effect: sum of the gains of the topics that gained, in [0, 1]; 0 when none moved.
+    before, after: share of the reference and of the current sample in the topics that grew (in those that shrank, when
+    none grew). effect: share of the current sample that the reference does not explain, at least: `after - before`, in
+    [0, 1]; 0 when none moved. moves: the regions themselves, None when nothing was looked for.
     """
 
     clusters: tuple[Cluster, ...]
     effect: float
-
-
-def assign(vectors: Vectors, n_current: int, seed: int) -> tuple[npt.NDArray[np.int64], Vectors]:
-    """(topic of each row int64 (n,), centres float32 (k, d)) by k-means; the first n_current rows are current.
-
-    One topic per 10 current rows, 30 at most, never more than there are distinct rows. Both samples weigh the same:
-    with a reference ten times the window, plain k-means spends its centres on the reference and spreads a new topic
-    over old ones (of a new CLINC domain of 20 %, it found 11 % and balanced weights 16 %).
-    """
-    distinct = len(np.unique(vectors.round(4), axis=0))
-    k = max(1, min(MOST_CLUSTERS, max(n_current // ROWS_PER_CLUSTER, 2), distinct))
-    weights = np.ones(len(vectors))
-    weights[n_current:] = n_current / max(len(vectors) - n_current, 1)
-    model = KMeans(n_clusters=k, n_init=3, random_state=seed, max_iter=50).fit(vectors, sample_weight=weights)
-    return model.labels_.astype(np.int64), model.cluster_centers_.astype(np.float32)
-
-
-def moved(topics: npt.NDArray[np.int64], n_current: int) -> list[tuple[int, float, float]]:
-    """(topic, reference share, current share) of each topic whose share moved by more than MOVED_Z standard errors.
-
-    topics int64 (n,): the first n_current rows are the current sample. Ordered by the size of the move. The standard
-    error is that of two proportions with the pooled share (Fleiss, Levin & Paik 2003, section 3.2).
-    """
-    size = int(topics.max()) + 1
-    current = np.bincount(topics[:n_current], minlength=size)
-    reference = np.bincount(topics[n_current:], minlength=size)
-    n_reference = len(topics) - n_current
-    pooled = (current + reference) / len(topics)
-    error = np.sqrt(pooled * (1 - pooled) * (1 / n_current + 1 / n_reference))
-    before, after = reference / n_reference, current / n_current
-    gain = after - before
-    found = [topic for topic in range(size) if abs(gain[topic]) > MOVED_Z * error[topic]]
-    found.sort(key=lambda topic: -abs(gain[topic]))
-    return [(topic, float(before[topic]), float(after[topic])) for topic in found]
+    before: float = 0.0
+    after: float = 0.0
+    moves: Moves | None = None
 
 
 def explain(
@@ -80,19 +46,44 @@ def explain(
 
     Examples of a topic that gained come from the current sample, of one that shrank from the reference; redacted.
     """
-    vectors = np.concatenate([current, reference])
-    texts = [*current_texts, *reference_texts]
-    topics, centers = assign(vectors, len(current), seed)
-    movements = moved(topics, len(current))
-    labels = keywords([_REDACTED.sub(" ", redact(text)) for text in texts], topics)
-    shown = []
-    for topic, before, after in movements[:SHOWN]:
-        rows = np.flatnonzero(topics == topic)
-        rows = rows[rows < len(current)] if after > before else rows[rows >= len(current)]
-        examples = _examples(rows, vectors, centers[topic], texts)
-        shown.append(Cluster(labels.get(topic, f"topic {topic}"), round(before, 4), round(after, 4), examples))
-    effect = sum(max(after - before, 0.0) for _, before, after in movements)
-    return Movement(tuple(shown), round(min(effect, 1.0), 4))
+    moves = find(reference, current, seed)
+    places = np.concatenate([moves.current, moves.reference])
+    labels = _labels([*current_texts, *reference_texts], places)
+    shown = [
+        _cluster(number, move, labels, moves, (reference, current), (reference_texts, current_texts))
+        for number, move in enumerate(moves.moves)
+    ]
+    if not shown:
+        return Movement((), 0.0, moves=moves)
+    rising = any(move.after > move.before for move in moves.moves)
+    inside = [moves.grown(side) if rising else side >= 0 for side in (moves.reference, moves.current)]
+    before, after = float(inside[0].mean()), float(inside[1].mean())
+    return Movement(tuple(shown), round(abs(after - before), 4), before, after, moves)
+
+
+def _labels(texts: Sequence[str], places: npt.NDArray[np.int64]) -> dict[int, str]:
+    return keywords([_REDACTED.sub(" ", redact(text)) for text in texts], places)
+
+
+def _cluster(
+    number: int,
+    move: Move,
+    labels: Mapping[int, str],
+    moves: Moves,
+    vectors: tuple[Vectors, Vectors],
+    texts: tuple[Sequence[str], Sequence[str]],
+) -> Cluster:
+    grew = int(move.after > move.before)
+    rows = np.flatnonzero((moves.current if grew else moves.reference) == number)
+    center = vectors[grew][rows].mean(axis=0) if len(rows) else np.zeros(vectors[0].shape[1], dtype=np.float32)
+    return Cluster(
+        labels.get(number, f"topic {number + 1}"),
+        round(move.before, 4),
+        round(move.after, 4),
+        _examples(rows, vectors[grew], center, texts[grew]),
+        tuple(round(edge, 4) for edge in move.before_interval),
+        tuple(round(edge, 4) for edge in move.after_interval),
+    )
 
 
 def keywords(texts: Sequence[str], topics: npt.NDArray[np.int64]) -> dict[int, str]:
@@ -136,14 +127,9 @@ def _examples(rows: npt.NDArray[np.int64], vectors: Vectors, center: Vectors, te
 
 def describe(movement: Movement, noun: str) -> str:
     """The effect in words, e.g. `14 % of prompts now come from topics that made up 2 %`; '' when no topic moved."""
-    gained = [cluster for cluster in movement.clusters if cluster.current_share > cluster.reference_share]
-    lost = [cluster for cluster in movement.clusters if cluster.current_share < cluster.reference_share]
-    moving = gained or lost
-    if not moving:
+    if not movement.clusters:
         return ""
-    before = sum(cluster.reference_share for cluster in moving)
-    after = sum(cluster.current_share for cluster in moving)
-    return f"{percent(after)} of {noun} now come from topics that made up {percent(before)}"
+    return f"{percent(movement.after)} of {noun} now come from topics that made up {percent(movement.before)}"
 
 
 def percent(share: float) -> str:

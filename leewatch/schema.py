@@ -48,12 +48,17 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A topic whose share of the traffic moved. Shares lie in [0, 1]; examples are redacted texts."""
+    """A topic whose share of the traffic moved. Shares lie in [0, 1]; examples are redacted texts.
+
+    reference_interval, current_interval: (low, high) of the shares; empty where none was worked out.
+    """
 
     label: str
     reference_share: float
     current_share: float
     examples: tuple[str, ...] = ()
+    reference_interval: tuple[float, ...] = ()
+    current_interval: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,8 @@ def analyze(client: Client, now: datetime, **options: object) -> None:
     stop = threading.Event()
     store = AnalyzerStore(client)
     clock = FixedClock(now + timedelta(seconds=1))
-    ScoringJob(AnalyzersSection(), ENCODER, [], clock, stop).run(store)
+    # The spans came in just now, whatever their event time.
+    ScoringJob(AnalyzersSection(), ENCODER, [], FixedClock(datetime.now(UTC) + timedelta(seconds=1)), stop).run(store)
     section = DriftSection.model_validate(
         {
             "window_seconds": WINDOW,
