@@ -155,6 +155,10 @@ class AnalyzerStore:
         """The rows of a named query."""
         return list(self._client.query(self._sql[name], parameters=parameters).named_results())
 
+    def packed(self, name: str, **parameters: Any) -> bytes:
+        """The rows of a named query in ClickHouse's RowBinary, for arrays that are too many for Python objects."""
+        return self._client.raw_query(self._sql[name], parameters=parameters, fmt="RowBinary")
+
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], token: str = "") -> None:
         """Inserts rows at once. The same non-empty token again inserts nothing."""
         settings = {"async_insert": 0, **({"insert_deduplication_token": token} if token else {})}

@@ -93,18 +93,30 @@ def excluded(drifted: Sequence[Window], before: datetime, hold: int = HOLD) -> l
     """Windows to leave out of the reference of a window that starts at `before`.
 
     Drifted windows stay out, so that an incident does not become the normal that hides it. A run of more than `hold`
-    drifted windows, each starting where the one before ended, is let in after its `hold`-th window: it is the new
-    normal, and the alarm has been up long enough.
+    drifted windows, each starting at or before the end of the one before, is let in after its `hold`-th window: it is
+    the new normal, and the alarm has been up long enough (see `renewed`).
     """
-    out: list[Window] = []
-    run = 0
-    previous: Window | None = None
-    for window in sorted(window for window in drifted if window.end <= before):
-        run = run + 1 if previous is not None and previous.end == window.start else 1
-        previous = window
-        if run <= hold:
-            out.append(window)
-    return out
+    return [window for run in _runs(drifted, before) for window in run if len(run) <= hold]
+
+
+def renewed(drifted: Sequence[Window], before: datetime, hold: int = HOLD) -> datetime | None:
+    """When the newest normal began: start of the last run of more than `hold` drifted windows; None without one.
+
+    What came before it is no reference any more: a mixture of the old and the new would make both look drifted.
+    """
+    starts = [run[0].start for run in _runs(drifted, before) if len(run) > hold]
+    return max(starts) if starts else None
+
+
+def _runs(drifted: Sequence[Window], before: datetime) -> list[list[Window]]:
+    """Drifted windows that end by `before`, in runs without a gap."""
+    runs: list[list[Window]] = []
+    for window in sorted((window for window in drifted if window.end <= before), key=lambda w: (w.end, w.start)):
+        if runs and window.start <= runs[-1][-1].end:
+            runs[-1].append(window)
+        else:
+            runs.append([window])
+    return runs
 
 
 def level(false_alarms_per_30_days: float, tests_per_window: int, window_seconds: int) -> float:

@@ -10,17 +10,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
+import numpy as np
+
 from analyzers.clusters import Movement, describe, explain
 from analyzers.config import DriftSection
-from analyzers.drift.detector import METHOD, VERSION, PermutationDetector
-from analyzers.drift.records import Outcome, Sample, Series, TextStore
+from analyzers.drift.history import SeriesStore
+from analyzers.drift.records import Outcome, Series, TextStore
 from analyzers.drift.tabular import TabularTests
+from analyzers.drift.watch import METHOD, VERSION, Judgement, SeriesWatch
 from analyzers.store import EMBEDDINGS, AnalyzerStore, Progress
-from analyzers.windows import Plan, Window, due_after, excluded, level, plan
+from analyzers.windows import Plan, Window, due_after, excluded, level, plan, renewed
 from leewatch.contracts import Clock
 from leewatch.schema import DriftResult
 
 log = logging.getLogger(__name__)
+
+SMALLEST_P = 1e-300
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,8 @@ class DriftJob:
         self._model = model
         self._clock = clock
         self._stop = stop
-        self._detector = PermutationDetector(section.permutations)
+        self._store: AnalyzerStore | None = None
+        self._watches: dict[Series, SeriesWatch] = {}
         self._tabular = TabularTests(section, clock)
 
     def run(self, store: AnalyzerStore) -> None:
@@ -102,41 +108,76 @@ class DriftJob:
         span = Window(window.start - timedelta(days=self._section.reference_days), window.start)
         if step.action == "skip":
             return Outcome.skipped(series, window, span, step.reason)
-        held = excluded(texts.flagged(series, span.start), window.start)
-        reference = texts.sample(series, span, held, self._section.max_reference)
-        if len(reference.vectors) < self._section.min_reference:
-            found = len(reference.vectors)
-            return Outcome.skipped(
-                series, window, span, f"reference has {found} rows, {self._section.min_reference} needed"
-            )
-        current = texts.sample(series, window, [], self._section.max_window)
-        seed = seed_of(series, window)
-        result = self._detector.test(reference.vectors, current.vectors, budget.alpha, seed)
-        movement = Movement((), 0.0)
+        drifted = texts.flagged(series, span.start)
+        since = renewed(drifted, window.start)
+        span = Window(max(span.start, since), span.end) if since else span
+        held = excluded(drifted, window.start)
+        judged = self._watch(texts.store, series).judge(window, held, since)
+        if judged.reason:
+            return Outcome.skipped(series, window, span, judged.reason)
+        result, movement = result_of(judged, budget, held), Movement((), 0.0)
         if result.drifted:
-            movement = self._explain(texts, series, reference, current, seed)
-        result = with_movement(result, movement, budget, held)
+            movement = self._explain(texts, series, span, held, judged.span)
+            result = replace(result, clusters=movement.clusters, effect=movement.effect)
         log.info(
             "drift %s/%s %s %s: p=%.2g alpha=%.2g n=%d against %d%s",
             series.project, series.service, series.field, window.end.isoformat(), result.p_value, budget.alpha,
             result.n_current, result.n_reference, " DRIFTED" if result.drifted else "",
         )  # fmt: skip
-        return Outcome.tested(series, window, span, result, describe(movement, f"{series.field}s"))
+        shown = judged.span if result.drifted else window
+        return Outcome.tested(series, shown, span, result, describe(movement, f"{series.field}s"))
 
-    def _explain(self, texts: TextStore, series: Series, reference: Sample, current: Sample, seed: int) -> Movement:
+    def _watch(self, store: AnalyzerStore, series: Series) -> SeriesWatch:
+        """What is known of the series; made anew with a new connection, for then the store may be another one."""
+        if self._store is not store:
+            self._watches, self._store = {}, store
+        if series not in self._watches:
+            self._watches[series] = SeriesWatch(SeriesStore(store, series, self._model), self._section)
+        return self._watches[series]
+
+    def _explain(
+        self, texts: TextStore, series: Series, span: Window, held: Sequence[Window], window: Window
+    ) -> Movement:
+        before = Window(span.start, min(span.end, window.start))
+        reference = texts.sample(series, before, held, self._section.max_reference)
+        current = texts.sample(series, window, [], self._section.max_window)
+        if not len(reference.vectors) or not len(current.vectors):
+            return Movement((), 0.0)
         return explain(
             reference.vectors,
             current.vectors,
             texts.texts(series, reference.keys),
             texts.texts(series, current.keys),
-            seed,
+            seed_of(series, window),
         )
 
 
-def with_movement(result: DriftResult, movement: Movement, budget: Budget, held: Sequence[Window]) -> DriftResult:
-    """The result with its topics, and with what the level was made of."""
-    parameters = {**result.parameters, "tests_per_window": budget.tests, "windows_left_out": len(held)}
-    return replace(result, clusters=movement.clusters, effect=movement.effect, parameters=parameters)
+def result_of(judged: Judgement, budget: Budget, held: Sequence[Window]) -> DriftResult:
+    """The verdict at the level of the budget. `statistic` is the strongest form over its expectation, 1 = healthy."""
+    strongest = judged.strongest
+    p_value = max(float(np.exp(judged.log_p)), SMALLEST_P)
+    return DriftResult(
+        drifted=p_value <= budget.alpha,
+        p_value=p_value,
+        threshold=budget.alpha,
+        statistic=strongest.ratio if strongest else 0.0,
+        method=METHOD,
+        version=VERSION,
+        effect=0.0,
+        n_reference=judged.n_reference,
+        n_current=judged.n_current,
+        parameters={
+            "strongest": strongest.group if strongest else "",
+            "windows_pooled": strongest.length if strongest else 0,
+            "evidence": [
+                {"windows": one.length, "group": one.group, "log_p": round(one.log_p, 2), "ratio": round(one.ratio, 3)}
+                for one in judged.evidence
+            ],
+            "cycles": judged.cycles,
+            "tests_per_window": budget.tests,
+            "windows_left_out": len(held),
+        },
+    )
 
 
 def seed_of(series: Series, window: Window) -> int:

@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 import orjson
 
-from analyzers.drift.detector import VERSION
 from analyzers.store import AnalyzerStore, utc
 from analyzers.windows import EPOCH, Window
 from leewatch.contracts import Vectors
@@ -65,7 +64,7 @@ class Outcome:
         cls, series: Series, window: Window, reference: Window, reason: str, kind: Kind = "embedding"
     ) -> Outcome:
         result = DriftResult(
-            drifted=False, p_value=1.0, threshold=0.0, statistic=0.0, method=SKIPPED, version=VERSION, effect=0.0,
+            drifted=False, p_value=1.0, threshold=0.0, statistic=0.0, method=SKIPPED, version="1", effect=0.0,
             n_reference=0, n_current=0, parameters={"reason": reason},
         )  # fmt: skip
         return cls(series, kind, window, reference, result)
@@ -111,26 +110,26 @@ class TextStore:
     """The embedded texts, as drift tests read them."""
 
     def __init__(self, store: AnalyzerStore, model: str) -> None:
-        self._store = store
+        self.store = store
         self._model = model
 
     def series(self, since: datetime, until: datetime, fields: Sequence[str]) -> list[Series]:
         """Series with rows in [since, until)."""
-        found = self._store.rows("drift_series", model=self._model, since=since, until=until, fields=list(fields))
+        found = self.store.rows("drift_series", model=self._model, since=since, until=until, fields=list(fields))
         return [Series(row["project"], row["service"], row["field"]) for row in found]
 
     def decided(self, kind: Kind) -> dict[Series, datetime]:
-        return decided(self._store, kind)
+        return decided(self.store, kind)
 
     def flagged(self, series: Series, since: datetime) -> list[Window]:
-        return flagged(self._store, series, "embedding", since)
+        return flagged(self.store, series, "embedding", since)
 
     def record(self, outcome: Outcome) -> None:
-        record(self._store, [outcome])
+        record(self.store, [outcome])
 
     def counts(self, series: Series, windows: Sequence[Window], seconds: int) -> list[int]:
         """Rows in each of the consecutive windows."""
-        found = self._store.rows(
+        found = self.store.rows(
             "embedding_counts",
             **self._key(series),
             seconds=seconds,
@@ -142,7 +141,7 @@ class TextStore:
 
     def sample(self, series: Series, span: Window, held: Sequence[Window], limit: int) -> Sample:
         """At most `limit` rows of the span outside the held windows, always the same ones for the same rows."""
-        found = self._store.rows(
+        found = self.store.rows(
             "embedding_sample",
             **self._key(series),
             since=span.start,
@@ -157,7 +156,7 @@ class TextStore:
     def texts(self, series: Series, keys: Sequence[tuple[str, str]]) -> list[str]:
         """Texts of the series' field, in the order of the keys; '' where the content is gone."""
         texts: dict[tuple[str, str], str] = {}
-        for row in self._store.content_rows(series.project, sorted({trace for trace, _ in keys})):
+        for row in self.store.content_rows(series.project, sorted({trace for trace, _ in keys})):
             texts[(row["trace_id"], row["span_id"])] = row[f"{series.field}_text"]
         return [texts.get(key, "") for key in keys]
 

@@ -18,7 +18,7 @@ from analyzers.config import DriftSection
 from analyzers.drift.records import Outcome, Series, decided, flagged, milliseconds, record
 from analyzers.reports import Column
 from analyzers.store import AnalyzerStore
-from analyzers.windows import EPOCH, Window, due_after, excluded, plan
+from analyzers.windows import EPOCH, Window, due_after, excluded, plan, renewed
 from leewatch.contracts import Clock
 from leewatch.schema import DriftResult
 
@@ -91,7 +91,9 @@ class TabularTests:
             if step.action == "skip":
                 record(store, [Outcome.skipped(skipped, step.window, span, step.reason, "tabular")])
                 continue
-            held = excluded(flagged(store, Series(*key, ""), "tabular", span.start), step.window.start)
+            drifted = flagged(store, Series(*key, ""), "tabular", span.start)
+            held, since = excluded(drifted, step.window.start), renewed(drifted, step.window.start)
+            span = Window(max(span.start, since), span.end) if since else span
             reference = self._frame(store, key, span, held, self._section.max_reference)
             if len(reference) < self._section.min_reference:
                 reason = f"reference has {len(reference)} rows, {self._section.min_reference} needed"

@@ -177,6 +177,73 @@ FROM
 WHERE number <= most
 ORDER BY number;
 
+-- name: embedding_rows
+-- Rows of one series in a span of event time, at most `limit` of each window, fixed by the rows themselves: number of the window
+-- since 1970, hashes of user, session and trace (0 where there is none), vector. Equal texts of one trace count once.
+SELECT toUInt32(number) AS number, users, sessions, traces, vector
+FROM
+(
+    SELECT intDiv(toUnixTimestamp(ts), {seconds:UInt32}) AS number, trace_id, span_id, cityHash64(trace_id) AS traces, vector
+    FROM embeddings FINAL
+    WHERE project = {project:String} AND service = {service:String} AND field = {field:String} AND model = {model:String}
+      AND ts >= {since:DateTime64(3, 'UTC')} AND ts < {until:DateTime64(3, 'UTC')} AND notEmpty(vector)
+    LIMIT 1 BY trace_id, cityHash64(vector)
+) AS found
+LEFT ANY JOIN
+(
+    SELECT
+        trace_id, span_id,
+        if(user_id = '', 0, cityHash64(user_id)) AS users,
+        if(session_id = '', 0, cityHash64(session_id)) AS sessions
+    FROM llm_spans
+    WHERE project = {project:String} AND service = {service:String}
+      AND ts >= {since:DateTime64(3, 'UTC')} AND ts < {until:DateTime64(3, 'UTC')} AND (user_id != '' OR session_id != '')
+) AS people USING (trace_id, span_id)
+ORDER BY number, cityHash64(trace_id, span_id), trace_id, span_id
+LIMIT {limit:UInt32} BY number;
+
+-- name: embedding_reference
+-- A sample of one series' rows in a span of event time, fixed by the rows themselves, in the shape of `embedding_rows`.
+SELECT toUInt32(number) AS number, users, sessions, traces, vector
+FROM
+(
+    SELECT intDiv(toUnixTimestamp(ts), 3600) AS number, trace_id, span_id, cityHash64(trace_id) AS traces, vector
+    FROM embeddings FINAL
+    WHERE project = {project:String} AND service = {service:String} AND field = {field:String} AND model = {model:String}
+      AND ts >= {since:DateTime64(3, 'UTC')} AND ts < {until:DateTime64(3, 'UTC')} AND notEmpty(vector)
+      AND NOT arrayExists(w -> ts >= fromUnixTimestamp64Milli(w.1, 'UTC') AND ts < fromUnixTimestamp64Milli(w.2, 'UTC'),
+                          arrayZip({excluded_starts:Array(Int64)}, {excluded_ends:Array(Int64)}))
+    LIMIT 1 BY trace_id, cityHash64(vector)
+) AS found
+LEFT ANY JOIN
+(
+    SELECT
+        trace_id, span_id,
+        if(user_id = '', 0, cityHash64(user_id)) AS users,
+        if(session_id = '', 0, cityHash64(session_id)) AS sessions
+    FROM llm_spans
+    WHERE project = {project:String} AND service = {service:String}
+      AND ts >= {since:DateTime64(3, 'UTC')} AND ts < {until:DateTime64(3, 'UTC')} AND (user_id != '' OR session_id != '')
+) AS people USING (trace_id, span_id)
+ORDER BY cityHash64(trace_id, span_id), trace_id, span_id
+LIMIT {limit:UInt32};
+
+-- name: drift_map
+-- The newest feature map of a series.
+SELECT id, content, fitted_until
+FROM drift_maps FINAL
+WHERE project = {project:String} AND service = {service:String} AND field = {field:String} AND model = {model:String}
+ORDER BY fitted_until DESC, id
+LIMIT 1;
+
+-- name: drift_window_sums
+-- Summaries of a series' windows under one map, in order of time.
+SELECT window_start, window_end, rows, sums, variances
+FROM drift_windows FINAL
+WHERE project = {project:String} AND service = {service:String} AND field = {field:String} AND map = {map:String}
+  AND window_start >= {since:DateTime64(3, 'UTC')} AND window_end <= {until:DateTime64(3, 'UTC')}
+ORDER BY window_start;
+
 -- name: model_pairs
 -- Providers and models that were seen on spans with a price.
 SELECT DISTINCT provider, model FROM llm_spans WHERE model != '' AND kind IN ('llm', 'embedding', 'reranker');

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from analyzers.windows import MERGE_LIMIT, Plan, Window, aligned, due, due_after, excluded, level, plan
+from analyzers.windows import MERGE_LIMIT, Plan, Window, aligned, due, due_after, excluded, level, plan, renewed
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -68,8 +68,17 @@ def test_silence_is_not_a_window() -> None:
 
 def test_drifted_windows_stay_out_of_the_reference_until_they_are_the_new_normal() -> None:
     run = windows(5)
-    assert excluded(run, run[-1].end, hold=3) == run[:3]
-    assert excluded(run, run[1].end, hold=3) == run[:2], "windows after the tested one do not count"
+    assert excluded(run, run[2].end, hold=3) == run[:3], "windows after the tested one do not count"
+    assert renewed(run, run[2].end, hold=3) is None
+    assert excluded(run, run[3].end, hold=3) == []
+    assert renewed(run, run[3].end, hold=3) == run[0].start
+
+
+def test_drifted_spans_that_overlap_are_one_run() -> None:
+    run = windows(5)
+    pooled = [run[0], Window(run[0].start, run[2].end), Window(run[1].start, run[4].end)]
+    assert excluded(pooled, run[4].end, hold=2) == []
+    assert renewed(pooled, run[4].end, hold=2) == run[0].start
 
 
 def test_a_gap_starts_a_new_run_of_drifted_windows() -> None:
