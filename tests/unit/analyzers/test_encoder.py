@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from analyzers import encoder as module
+from analyzers import packed as packed_module
 from analyzers.encoder import MAX_CHUNKS, SentenceEncoder, chunked, create_encoder, length_batches
 from leewatch.contracts import Encoder
 from leewatch.errors import ModelNotFoundError
@@ -72,6 +73,39 @@ def test_vectors_equal_those_of_sentence_transformers(encoder: SentenceEncoder) 
     texts = ["refund late", "hello", "card lost address thanks order", "late"]
     expected = encoder._network.encode(texts, normalize_embeddings=True)
     assert encoder.encode(texts) == pytest.approx(expected, abs=1e-5)
+
+
+def test_on_a_cpu_texts_are_packed_without_padding_and_the_vectors_are_the_same(encoder: SentenceEncoder) -> None:
+    assert encoder.runtime == "torch float32 packed"
+    rng = np.random.default_rng(1)
+    rows = [[2, *rng.integers(5, 13, size).tolist(), 3] for size in (0, 10, 1, 4, 4, 9, 2, 3, 10, 7)]
+    assert encoder._packed is not None
+    assert encoder._packed.encode(rows) == pytest.approx(encoder._padded(rows), abs=1e-5)
+
+
+def test_packed_rows_do_not_see_each_other(encoder: SentenceEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["refund late", "hello", "card lost address thanks order", "late", "order card"]
+    together = encoder.encode(texts)
+    encoder._cache.clear()
+    monkeypatch.setattr(packed_module, "TOKENS_PER_BATCH", 1)
+    alone = encoder.encode(texts)
+    assert together == pytest.approx(alone, abs=1e-5)
+
+
+def test_a_model_that_cannot_be_packed_runs_with_padding(model_directory: Path) -> None:
+    made = create_encoder(str(model_directory), "cpu")
+    assert isinstance(made, SentenceEncoder)
+    made._network.float()
+    made._network[0].auto_model.config.hidden_act = "relu"
+    assert made.runtime == "torch float32"
+    assert made.encode(["refund", "lost card"]).shape == (2, 16)
+
+
+def test_a_packed_pass_that_gives_other_vectors_is_not_used(
+    encoder: SentenceEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed_module.PackedBert, "encode", lambda self, rows: np.eye(len(rows), 16, dtype=np.float32))
+    assert encoder.runtime == "torch float32"
 
 
 def test_a_long_text_is_the_mean_of_its_chunks(encoder: SentenceEncoder) -> None:
@@ -140,6 +174,14 @@ def test_chunks_cover_the_ids_evenly() -> None:
     many = chunked(list(range(3 * 1000)), 3)
     assert len(many) == MAX_CHUNKS
     assert (many[0], many[-1]) == ([0, 1, 2], [2997, 2998, 2999])
+
+
+def test_token_batches_hold_every_row_once_within_the_budget() -> None:
+    lengths = [3, 50, 7, 7, 1, 20, 120]
+    batches = packed_module.token_batches(lengths, 60)
+    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+    assert all(len(batch) == 1 or sum(lengths[row] for row in batch) <= 60 for batch in batches)
+    assert packed_module.token_batches([], 60) == []
 
 
 def test_batches_hold_every_row_once_within_the_budget() -> None:
