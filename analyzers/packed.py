@@ -158,7 +158,7 @@ def linear(weight: Any, bias: Any, gelu: bool = False) -> Linear:
     try:
         operations = torch.ops.mkldnn
         ready = operations._reorder_linear_weight(weight.contiguous(), TOKENS_PER_BATCH)
-        after = ("gelu", [], "none") if gelu else ("none", [], "")
+        after: tuple[str, list[Any], str] = ("gelu", [], "none") if gelu else ("none", [], "")
 
         def fused(rows: Any) -> Any:
             return operations._linear_pointwise(rows, ready, bias, *after)

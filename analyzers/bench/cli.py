@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from analyzers import catalog
+from analyzers.bench import keepup as keeping
 from analyzers.bench.throughput import Options, Result, measure
 from analyzers.config import AnalyzersSection
 from analyzers.scorers.custom.common import Surroundings
@@ -26,9 +27,26 @@ def analyzers(
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: as analyzers.threads says.")] = 0,
     batch: Annotated[int, typer.Option(min=0, max=10_000, help="Chats at once; 0: as analyzers.batch_size says.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same chats.")] = 0,
+    keep_up: Annotated[
+        bool, typer.Option("--keep-up", help="Send traffic to an installation instead: lag, samples, estimates.")
+    ] = False,
+    rate: Annotated[float, typer.Option(min=0.1, help="With --keep-up: chats a second.")] = 50.0,
+    max_lag: Annotated[float, typer.Option(min=0, help="With --keep-up: analyzers.max_lag_seconds.")] = 120.0,
+    interval: Annotated[float, typer.Option(min=0.1, help="With --keep-up: analyzers.interval_seconds.")] = 10.0,
+    truth: Annotated[
+        bool,
+        typer.Option(help="With --keep-up: score all calls afterwards, and compare; takes longer than the traffic."),
+    ] = True,
     output: Annotated[Path | None, typer.Option(help="File for the result as JSON.")] = None,
 ) -> None:
-    """Measure chats/s through the encoder and all built-in scorers, without and with a context; no chat is like another."""
+    """Measure chats/s through the encoder and all built-in scorers, without and with a context; no chat is like another.
+
+    With --keep-up: more traffic than can be scored in time, through store, collector and analyzers of its own; exit code 0
+    when the lag stayed bounded and the estimates held the truth.
+    """
+    if keep_up:
+        _keep_up(keeping.Options(seconds, rate, max_lag, interval, seed), truth, output)
+        return
     section = config.load().section(AnalyzersSection)
     threads = threads or section.threads
     console = Console(stderr=True)
@@ -43,6 +61,17 @@ def analyzers(
         result = measure(lambda: _load(section, device, threads), options, _described, threads, tell)
     _report(result, console)
     _write(result.as_dict(), output)
+
+
+def _keep_up(options: keeping.Options, truth: bool, output: Path | None) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("starting", total=1.0)
+        tell = lambda what, part: progress.update(task, description=what, completed=part)  # noqa: E731
+        result = keeping.measure(options, truth, tell)
+    _write(result.as_dict(), output)
+    if not result.passed:
+        raise typer.Exit(1)
 
 
 def _load(section: AnalyzersSection, device: str, threads: int) -> tuple[Encoder, Sequence[Scorer]]:

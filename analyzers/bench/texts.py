@@ -39,7 +39,7 @@ NAMES = _listed(
     "Amara Bjorn Chiara Dmitri Elena Farid Giulia Hiro Ines Jonas Keiko Lars Mina Noor Oskar Priya Quentin Rosa Tomas Yara"
 )
 SYLLABLES = _listed("ba ce di fo gu ha ki lo mu ne pa ri so tu va we xi yo za bre cla dro fli gra ple tri")
-SHARES = {"common": 0.62, "subject": 0.24, "name": 0.03, "number": 0.03, "rare": 0.08}
+SHARES = {"common": 0.65, "subject": 0.25, "name": 0.03, "number": 0.03, "rare": 0.04}
 """Kinds of words. Rare ones are put together from syllables and hardly ever come twice, as in real traffic: caches of words
 must not look better than they are."""
 SENTENCE = (7, 22)
