@@ -46,4 +46,6 @@ def _row(value: Mapping[str, Any], place: str, number: int, text_field: str) -> 
     if label is not None and label not in (0, 1):
         raise InputError(f"{place}: 'label' must be 0 or 1, got {str(label)[:40]!r}.")
     identity = value.get("id", number)
-    return Row(identity, SpanTexts(str(identity), **texts), None if label is None else int(label), number)
+    reason = value.get("finish_reason")
+    spoken = SpanTexts(str(identity), **texts, finish_reason=reason if isinstance(reason, str) else "")
+    return Row(identity, spoken, None if label is None else int(label), number)

@@ -64,6 +64,7 @@ class Candidate:
     content_dropped: bool = False
     had_texts: bool = False
     llm_model: str = ""
+    finish_reason: str = ""
     fields: frozenset[str] = field(default_factory=frozenset)
     missing: frozenset[str] = field(default_factory=frozenset)
     live: bool = True
@@ -307,6 +308,7 @@ def _candidate(row: Mapping[str, Any]) -> Candidate:
         had_texts=bool(row["had_texts"]),
         status=row["status"],
         llm_model=row["llm_model"],
+        finish_reason=row["finish_reason"],
         fields=frozenset(row["fields"]),
         missing=frozenset(row["missing"]),
         live=bool(row["live"]),

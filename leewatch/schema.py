@@ -15,13 +15,14 @@ class SpanTexts:
     """The texts of one LLM span that scorers look at. None means the span carries no such text.
 
     `prompt` is the last user message, `response` the text of output message 0, `context` the retrieved documents joined
-    by blank lines.
+    by blank lines. finish_reason: why the model stopped (stop, length, tool_call, content_filter ...), '' where it is not known.
     """
 
     id: str
     prompt: str | None = None
     response: str | None = None
     context: str | None = None
+    finish_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

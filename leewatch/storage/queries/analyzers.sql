@@ -13,7 +13,7 @@ WITH
 SELECT spans.project AS project, spans.service AS service, toUnixTimestamp64Nano(spans.ts) AS ts_ns, spans.trace_id AS trace_id,
        spans.span_id AS span_id, spans.session_id AS session_id, spans.ingested_at AS ingested_at,
        spans.content_redacted AS content_redacted, spans.content_dropped AS content_dropped, spans.texts > 0 AS had_texts, spans.status AS status,
-       spans.model AS llm_model, embedded.fields AS fields,
+       spans.model AS llm_model, spans.reason AS finish_reason, embedded.fields AS fields,
        NOT spans.late AND spans.received_at >= {live_since:DateTime64(3, 'UTC')} AS live,
        if(spans.late OR windows.until <= spans.received_at, CAST(map(), 'Map(LowCardinality(String), Float64)'), windows.rates) AS rates,
        sipHash64(spans.trace_id) / 18446744073709551616. AS place,
@@ -24,7 +24,7 @@ SELECT spans.project AS project, spans.service AS service, toUnixTimestamp64Nano
 FROM
 (
     SELECT project, service, ts, trace_id, span_id, session_id, ingested_at, received_at, content_redacted, content_dropped,
-           prompt_length + response_length + context_length AS texts, status, model,
+           prompt_length + response_length + context_length AS texts, status, model, toString(finish_reason[1]) AS reason,
            received_at > ts + toIntervalSecond({late:UInt32}) AS late, 1 AS one
     FROM llm_spans
     WHERE kind = 'llm' AND ingested_at >= {since:DateTime64(3, 'UTC')} AND ingested_at < {until:DateTime64(3, 'UTC')}
@@ -281,7 +281,7 @@ ORDER BY cityHash64(trace_id, span_id), trace_id, span_id
 LIMIT {limit:UInt32};
 
 -- name: tabular_scores
--- Scores of the same sample of calls; where only a part of them was scored, each is kept in proportion to its weight, so that all count the same.
+-- Scores of the same sample of calls, without those that depend on how long the analyzers have run. Where only a part of them was scored, each is kept in proportion to its weight, so that all count the same.
 SELECT trace_id, span_id, score, newest
 FROM
 (
@@ -293,6 +293,7 @@ SELECT trace_id, span_id, toString(scores.name) AS score, argMax(scores.value, s
 FROM scores
 WHERE project = {project:String} AND service = {service:String} AND source = 'scorer' AND target = 'span'
   AND isNotNull(scores.value) AND ts >= {since:DateTime64(3, 'UTC')} AND ts < {until:DateTime64(3, 'UTC')}
+  AND scores.name != 'span.repeated_answer'
   AND (trace_id, span_id) IN
   (
       SELECT trace_id, span_id

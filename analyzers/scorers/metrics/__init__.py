@@ -1,0 +1,1 @@
+"""Measurements of texts that are no risk: `span.*` numbers."""
