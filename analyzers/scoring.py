@@ -393,5 +393,9 @@ def _told(span: Candidate, scores: Sequence[Score]) -> Sequence[Score]:
 
 def _texts(span: Candidate, content: Content) -> SpanTexts:
     return SpanTexts(
-        "/".join(span.key), content.prompt or None, content.response or None, content.context or None, span.finish_reason
+        "/".join(span.key),
+        content.prompt or None,
+        content.response or None,
+        content.context or None,
+        span.finish_reason,
     )

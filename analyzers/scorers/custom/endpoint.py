@@ -97,7 +97,7 @@ class Endpoint:
     ) -> None:
         """sleep: waits so many seconds; pick: a number in [0, 1) that spreads the pauses; clock: seconds."""
         self._clock = clock
-        self._down_until = 0.0
+        self._down_until, self._fault = 0.0, ""
         self._url = url
         headers = {options.header: f"{options.scheme} {key.get_secret_value()}".strip()} if key else {}
         self._client = httpx.Client(timeout=options.timeout_seconds, headers=headers)
@@ -134,13 +134,13 @@ class Endpoint:
                 break
             self._sleep(max(asked, pause(attempt, self._pick())))
         if fault not in {f"status {status}" for status in BROKEN}:
-            self._down_until = self._clock() + DOWN_SECONDS
+            self._down_until, self._fault = self._clock() + DOWN_SECONDS, fault
         raise EndpointError(f"{self.shown} failed {attempt + 1} times, last with {fault}. It is tried again later.")
 
     def check(self) -> None:
         """Raises EndpointError when the endpoint was found down a moment ago."""
         if self._clock() < self._down_until:
-            raise EndpointError(f"{self.shown} is down. It is tried again later.")
+            raise EndpointError(f"{self.shown} is down: {self._fault}. It is tried again later.")
 
     def close(self) -> None:
         self._client.close()

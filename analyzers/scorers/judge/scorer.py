@@ -111,7 +111,7 @@ class Judge:
         return f"Judge({self.name})"
 
     def score(self, spans: Sequence[SpanTexts], encoder: Encoder) -> list[list[Score]]:
-        """One score per span that has the field; of weight 0 where the span was not sampled or the budget is spent.
+        """One score per span that has the field; of weight 0 where the span was not sampled, None where the budget is spent.
 
         Raises EndpointError when the endpoint fails; verdicts that were given until then are in the cache.
         """
@@ -144,7 +144,7 @@ class Judge:
         expected = self._price.of(size // BYTES_PER_TOKEN + MESSAGE_TOKENS, self._options.max_output_tokens)
         reserved = self._ledger.reserve(self.name, expected, self._options.budget_usd_per_day)
         if reserved is None:
-            return Score(output, None, reason=SPENT, weight=0.0)
+            return Score(output, None, reason=SPENT, weight=weight)
         try:
             answer = self._asked(chat)
         except BaseException:

@@ -157,7 +157,7 @@ def test_nothing_is_asked_beyond_the_budget_of_the_day_also_after_a_restart(benc
     asked = running.calls
     assert 2 <= asked < 8
     assert [one.reason for one in found[asked:]] == ["the budget of the day is spent"] * (8 - asked)
-    assert {one.weight for one in found[asked:]} == {0.0}
+    assert {one.weight for one in found[asked:]} == {1.0}
     again = scores(running.judge(budget_usd_per_day=4.0), "another")
     assert (again[0].value, running.calls) == (None, asked)
     assert running.judge()._ledger.spent("help").usd == pytest.approx(0.2 * asked)
