@@ -12,12 +12,13 @@ from functools import partial
 
 import numpy as np
 
-from analyzers.clusters import Movement, describe, explain
 from analyzers.config import DriftSection
+from analyzers.drift.alarm import story_of
 from analyzers.drift.history import SeriesStore
 from analyzers.drift.records import Outcome, Series, TextStore
 from analyzers.drift.tabular import TabularTests
 from analyzers.drift.watch import METHOD, VERSION, Judgement, SeriesWatch
+from analyzers.explanation.story import Story, as_json, words
 from analyzers.store import EMBEDDINGS, AnalyzerStore, Progress
 from analyzers.windows import Plan, Window, due_after, excluded, level, plan, renewed
 from leewatch.contracts import Clock
@@ -115,17 +116,20 @@ class DriftJob:
         judged = self._watch(texts.store, series).judge(window, held, since)
         if judged.reason:
             return Outcome.skipped(series, window, span, judged.reason)
-        result, movement = result_of(judged, budget, held), Movement((), 0.0)
+        result, text = result_of(judged, budget, held), ""
         if result.drifted:
-            movement = self._explain(texts, series, span, held, judged.span)
-            result = replace(result, clusters=movement.clusters, effect=movement.effect)
+            story = self._explain(texts, series, span, held, judged.span)
+            told = {**result.parameters, **as_json(story)}
+            moved = story.movement
+            result = replace(result, clusters=moved.clusters, effect=moved.effect, parameters=told)
+            text = words(story, series.field)
         log.info(
             "drift %s/%s %s %s: p=%.2g alpha=%.2g n=%d against %d%s",
             series.project, series.service, series.field, window.end.isoformat(), result.p_value, budget.alpha,
             result.n_current, result.n_reference, " DRIFTED" if result.drifted else "",
         )  # fmt: skip
         shown = judged.span if result.drifted else window
-        return Outcome.tested(series, shown, span, result, describe(movement, f"{series.field}s"))
+        return Outcome.tested(series, shown, span, result, text)
 
     def _watch(self, store: AnalyzerStore, series: Series) -> SeriesWatch:
         """What is known of the series; made anew with a new connection, for then the store may be another one."""
@@ -135,21 +139,10 @@ class DriftJob:
             self._watches[series] = SeriesWatch(SeriesStore(store, series, self._model), self._section)
         return self._watches[series]
 
-    def _explain(
-        self, texts: TextStore, series: Series, span: Window, held: Sequence[Window], window: Window
-    ) -> Movement:
+    def _explain(self, texts: TextStore, series: Series, span: Window, held: Sequence[Window], window: Window) -> Story:
         before = Window(span.start, min(span.end, window.start))
-        reference = texts.sample(series, before, held, self._section.max_reference)
-        current = texts.sample(series, window, [], self._section.max_window)
-        if not len(reference.vectors) or not len(current.vectors):
-            return Movement((), 0.0)
-        return explain(
-            reference.vectors,
-            current.vectors,
-            texts.texts(series, reference.keys),
-            texts.texts(series, current.keys),
-            seed_of(series, window),
-        )
+        past = SeriesStore(texts.store, series, self._model)
+        return story_of(texts, past, series, before, held, window, self._section, seed_of(series, window))
 
 
 def result_of(judged: Judgement, budget: Budget, held: Sequence[Window]) -> DriftResult:

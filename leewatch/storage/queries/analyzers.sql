@@ -177,6 +177,24 @@ FROM
 WHERE number <= most
 ORDER BY number;
 
+-- name: drift_dimensions
+-- What the calls of some traces are told apart by.
+SELECT trace_id, span_id, model, provider, prompt_name, prompt_version, service_version, release, environment, feature, variant,
+       operation, languages.label AS language
+FROM llm_spans
+LEFT ANY JOIN
+(
+    SELECT trace_id, span_id, argMax(scores.label, scored_at) AS label
+    FROM scores
+    WHERE project = {project:String} AND service = {service:String} AND name = 'span.prompt_language' AND target = 'span'
+      AND ts >= {since:DateTime64(3, 'UTC')} AND ts < {until:DateTime64(3, 'UTC')} AND trace_id IN {traces:Array(String)}
+    GROUP BY trace_id, span_id
+) AS languages USING (trace_id, span_id)
+WHERE project = {project:String} AND service = {service:String} AND kind = 'llm'
+  AND ts >= {since:DateTime64(3, 'UTC')} AND ts < {until:DateTime64(3, 'UTC')} AND trace_id IN {traces:Array(String)}
+ORDER BY ingested_at DESC
+LIMIT 1 BY trace_id, span_id;
+
 -- name: embedding_rows
 -- Rows of one series in a span of event time, at most `limit` of each window, fixed by the rows themselves: number of the window
 -- since 1970, hashes of user, session and trace (0 where there is none), vector. Equal texts of one trace count once.

@@ -41,6 +41,7 @@ def add_spans(client: Client) -> AddSpans:
         ingested: datetime | None = None,
         durations: Sequence[float] | None = None,
         received: Sequence[datetime] | None = None,
+        models: Sequence[str] | None = None,
     ) -> list[str]:
         nonlocal written
         first = start or datetime.now(UTC)
@@ -50,8 +51,9 @@ def add_spans(client: Client) -> AddSpans:
             trace, span = f"{written:032x}", f"{written:016x}"
             ts = first + timedelta(seconds=position * step_seconds)
             duration = durations[position] if durations else 100.0
+            model = models[position] if models else "gpt-4o-mini"
             spans.append([
-                "default", service, ts, ts, duration, trace, span, kind, "openai", "gpt-4o-mini", 10, 20, ["stop"],
+                "default", service, ts, ts, duration, trace, span, kind, "openai", model, 10, 20, ["stop"],
                 "OK", redacted, ingested or datetime.now(UTC), received[position] if received else datetime.now(UTC),
             ])  # fmt: skip
             traces.append(trace)

@@ -60,7 +60,8 @@ def baseline(add_spans: AddSpans, now: datetime, rng: np.random.Generator, servi
     for minute in range(4, 0, -1):
         calls = sentences(BILLING, 100, rng)
         durations = rng.gamma(4, 50, 100).tolist()
-        add_spans(calls, service, now - timedelta(minutes=minute), 0.5, durations=durations)
+        models = ["large", "small"] * 50
+        add_spans(calls, service, now - timedelta(minutes=minute), 0.5, durations=durations, models=models)
 
 
 def test_healthy_traffic_is_tested_and_not_flagged(client: Client, add_spans: AddSpans, now: datetime) -> None:
@@ -80,18 +81,24 @@ def test_a_new_topic_is_found_named_and_shown(client: Client, add_spans: AddSpan
     rng = np.random.default_rng(2)
     baseline(add_spans, now - timedelta(minutes=1), rng)
     calls = sentences(BILLING, 60, rng) + [(f"{text} me@example.com", "sure") for text, _ in sentences(TRAVEL, 40, rng)]
-    add_spans(calls, "bot", now - timedelta(minutes=1), 0.5, durations=rng.gamma(4, 50, 100).tolist())
+    models = ["large"] * 50 + ["small"] * 50
+    add_spans(calls, "bot", now - timedelta(minutes=1), 0.5, durations=rng.gamma(4, 50, 100).tolist(), models=models)
     analyze(client, now)
     rows = client.query(
-        "SELECT window_end, p_value, threshold, effect, effect_text, clusters FROM drift_results FINAL "
+        "SELECT window_end, p_value, threshold, effect, effect_text, clusters, details FROM drift_results FINAL "
         "WHERE drifted AND field = 'prompt'"
     ).result_rows
     assert len(rows) == 1
-    window_end, p_value, threshold, effect, text, clusters = rows[0]
+    window_end, p_value, threshold, effect, text, clusters, details = rows[0]
     assert window_end.replace(tzinfo=UTC) == now
     assert p_value <= threshold == pytest.approx(1 / (3 * 30 * 86400 / WINDOW))
     assert 0.2 <= effect <= 0.6
     assert "of prompts now come from topics that made up" in text
+    assert text.endswith("most of it in model = small. What is asked changed")
+    told = json.loads(details)
+    assert [(one["key"], one["value"]) for one in told["segments"]] == [("model", "small")]
+    assert told["began"]["hour"] * 3600 == (now - timedelta(minutes=1)).timestamp()
+    assert told["answers_given_prompts"]["p_value"] > 0.01
     labels = " ".join(cluster["label"] for cluster in json.loads(clusters))
     assert any(word in labels for word in TRAVEL)
     assert "me@example.com" not in clusters
