@@ -14,6 +14,7 @@ import streamlit as st
 from dashboard import address, charts, display, layout, projection, reader
 from dashboard.address import View, Window
 from dashboard.markup import Column, Markup, Node, anchor, div, span, table, tag
+from dashboard.views import why
 
 SAMPLE: Final = 300
 REPORT_HEIGHT: Final = 900
@@ -128,6 +129,7 @@ def _detail(test: Mapping[str, Any], tests: Sequence[Mapping[str, Any]], view: V
     verdict = span("lw-chip critical", "drift") if test["drifted"] else span("lw-chip ok", "stable")
     layout.show(div("", verdict, " ", test["effect_text"] or _effect_words(test)))
     layout.show(_facts(test))
+    why.show(test)
     clusters = _clusters(test["clusters"])
     if clusters:
         _moved(clusters)

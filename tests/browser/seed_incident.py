@@ -55,6 +55,21 @@ def drift_results(
     return hour
 
 
+def _story(incident: datetime) -> dict[str, Any]:
+    began = incident.timestamp() // 3600
+    return {
+        "origin": "input",
+        "segments": [
+            {"key": "model", "value": "gpt-4o-mini", "how": "within", "contribution": 0.93, "before": 0.01, "after": 0.61,
+             "z": 14.2, "n_current": 210},
+            {"key": "language", "value": "de", "how": "mix", "contribution": 0.55, "before": 0.05, "after": 0.31, "z": 6.1,
+             "n_current": 98},
+        ],
+        "began": {"hour": began, "first": began - 1, "last": began, "shape": "sudden", "before": 0.01, "after": 0.54},
+        "answers_given_prompts": {"p_value": 0.31, "n": 412, "covered": 0.46},
+    }  # fmt: skip
+
+
 def _test(
     rng: np.random.Generator, service: str, field: str, end: datetime, incident: datetime, hour: datetime
 ) -> dict[str, Any]:
@@ -112,7 +127,7 @@ def _test(
         "effect": 0.53 if moved else float(rng.uniform(0, 0.03)),
         "effect_text": "53 % of the prompts are of a topic that was rare before: payments fail" if moved else "",
         "clusters": json.dumps(clusters) if moved else "[]",
-        "details": "{}",
+        "details": json.dumps(_story(incident)) if moved and embedding else "{}",
     }
 
 

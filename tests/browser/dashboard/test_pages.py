@@ -173,6 +173,9 @@ def test_a_link_opens_a_drift_result_at_its_window(visit: Callable[..., Visit], 
     expect(page.get_by_text("checkout-assistant · prompt")).to_be_visible()
     expect(page.get_by_text("53 % of the prompts are of a topic that was rare before")).to_be_visible()
     expect(page.get_by_text("All payments fail with error 52, what is going on?")).to_be_visible()
+    expect(page.get_by_role("heading", name="Why")).to_be_visible()
+    for told in ("What is asked", "at once", "model = gpt-4o-mini", "these topics changed inside it"):
+        expect(page.get_by_text(told).first).to_be_visible()
 
 
 def test_a_link_opens_a_span_of_a_trace(visit: Callable[..., Visit], seeded: Any) -> None:
