@@ -153,7 +153,10 @@ class Available:
 
 
 def line(row: Row, found: Mapping[str, Score]) -> bytes:
-    """One output line: id, scores by address, and details; a score that could not be given is null with its reason."""
+    """One output line: id, scores by address, and details; a score that could not be given is null with its reason.
+
+    Labels and explanations are there where a score has one.
+    """
     details: dict[str, Any] = {}
     for name, one in found.items():
         if one.value is None:
@@ -161,7 +164,10 @@ def line(row: Row, found: Mapping[str, Score]) -> bytes:
         elif one.details:
             details[name] = list(one.details)
     values = {name: None if one.value is None else round(one.value, 6) for name, one in found.items()}
-    return orjson.dumps({"id": row.id, "scores": values, "details": details}, option=orjson.OPT_APPEND_NEWLINE)
+    told = {"labels": {name: one.label for name, one in found.items() if one.label},
+            "explanations": {name: one.explanation for name, one in found.items() if one.explanation}}  # fmt: skip
+    shown = {"id": row.id, "scores": values, "details": details, **{key: texts for key, texts in told.items() if texts}}
+    return orjson.dumps(shown, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def score_rows(rows: Sequence[Row], wanted: Wanted, encoder: Encoder) -> list[dict[str, Score]]:

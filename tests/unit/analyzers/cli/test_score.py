@@ -60,7 +60,19 @@ def test_one_line_per_row_in_order_with_every_field_the_row_has(rows_file: Path,
     assert [sorted(line["scores"]) for line in lines] == [["prompt.toxicity", "response.toxicity"]] * 2 + [
         ["prompt.toxicity"]
     ]
-    assert all(set(line) == {"id", "scores", "details"} for line in lines)
+    assert all({"id", "scores", "details"} <= set(line) for line in lines)
+
+
+def test_labels_and_explanations_are_told_where_there_are_any(tmp_path: Path) -> None:
+    file, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    file.write_text(
+        '{"prompt": "Answer in JSON, please", "response": "Men are lazy, a@example.org"}\n{"prompt": "hi"}\n'
+    )
+    run(str(file), "--scores", "pii,stereotype,span.json_valid", "--output", str(out))
+    first, second = written(out)
+    assert first["labels"] == {"response.pii": "EMAIL"}
+    assert set(first["explanations"]) == {"response.stereotype", "span.json_valid"}
+    assert set(second) == {"id", "scores", "details"}
 
 
 def test_a_score_that_cannot_be_given_is_null_with_a_reason(rows_file: Path, tmp_path: Path) -> None:

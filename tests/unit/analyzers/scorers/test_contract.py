@@ -13,7 +13,7 @@ from leewatch.schema import SpanTexts
 from leewatch.testing.encoder import HashingEncoder
 
 NAMES = ("hallucination", "refusal", "toxicity")
-WITHOUT_WEIGHTS = ("pii",)
+WITHOUT_WEIGHTS = ("pii", "stereotype")
 CONTEXT = "Orders ship within two days. Refunds reach the card within five working days after the parcel is back."
 SPANS = (
     SpanTexts("whole", "When is my refund due?", "It reaches your card within five working days.", CONTEXT),
