@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from analyzers.scorers.options import options_of
 from analyzers.scorers.sentences import sentences
-from analyzers.scorers.stereotype_words import DUTY, GROUP, HABIT, MEMBER, TRAIT, TURNED_DOWN
+from analyzers.scorers.stereotype_words import DUTY, GROUP, HABIT, MEMBER, NAMES, TRAIT, TURNED_DOWN
 from leewatch.contracts import Encoder, PluginOptions, Scorer
 from leewatch.schema import Score, SpanTexts
 
@@ -60,6 +60,7 @@ FORMS = (
     _form(rf"\b(?:never|don't|do not|can't|cannot) (?:trust|hire|rely on|rent to|date|marry|believe) (?:an? |any |the )?(?:{GROUP}|{MEMBER})\b",
           "a warning of a group", 0.75),
 )  # fmt: skip
+_WORD = re.compile("[a-z]+")
 _TURNED_DOWN = re.compile(TURNED_DOWN, re.IGNORECASE)
 
 
@@ -109,7 +110,7 @@ def judged(sentence: str) -> tuple[float, str]:
     Forms are taken as independent signs: one minus the product of the doubts.
     """
     plain = sentence.replace("’", "'")
-    if plain.rstrip().endswith("?"):
+    if plain.rstrip().endswith("?") or NAMES.isdisjoint(_WORD.findall(plain.lower())):
         return 0.0, ""
     hits = [form for form in FORMS if form.expression.search(plain)]
     doubt = 1.0

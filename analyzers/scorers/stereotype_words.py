@@ -5,12 +5,20 @@ English, in lower case. Groups of both sides of every divide are listed: none is
 
 from __future__ import annotations
 
+_NAMED: set[str] = set()
+
+
+def _groups(words: str) -> str:
+    """The alternatives, whose words are noted as names of groups."""
+    _NAMED.update(part for one in words.split() for part in one.split("_"))
+    return _either(words)
+
 
 def _either(words: str) -> str:
     return "(?:" + "|".join(one.replace("_", "[ -]") for one in words.split()) + ")"
 
 
-_ADJECTIVES = _either("""
+_ADJECTIVES = _groups("""
     black white asian latino latina hispanic african european american mexican chinese japanese korean indian pakistani
     vietnamese filipino russian polish italian irish german french british english spanish canadian australian brazilian
     nigerian ethiopian somali syrian iraqi iranian afghan turkish greek arab arabic israeli jewish muslim islamic christian
@@ -19,7 +27,7 @@ _ADJECTIVES = _either("""
     handicapped elderly old older young younger teenage poor rich wealthy homeless unemployed working_class fat obese thin
     short tall ugly immigrant foreign female male gypsy roma
 """)
-_NOUNS = _either("""
+_NOUNS = _groups("""
     women men girls boys females males ladies wives husbands mothers fathers moms dads blacks whites asians latinos latinas
     hispanics africans europeans americans mexicans chinese japanese koreans indians pakistanis vietnamese filipinos
     russians poles italians irishmen germans frenchmen brits englishmen spaniards canadians australians brazilians nigerians
@@ -29,7 +37,7 @@ _NOUNS = _either("""
     housewives gypsies the_elderly the_poor the_rich the_homeless the_disabled the_unemployed the_blind the_deaf
     fat_people poor_people rich_people old_people young_people
 """)
-_SINGLE = _either("""
+_SINGLE = _groups("""
     woman man girl boy female male lady wife mother father black_person white_person asian latino latina mexican
     immigrant migrant refugee foreigner jew muslim christian catholic hindu atheist gay lesbian homosexual teenager
     housewife gypsy cripple old_person old_man old_woman
@@ -39,6 +47,8 @@ _PERSON = "(?:person|man|woman|guy|girl|boy|kid|child|male|female|immigrant|stud
 GROUP = rf"(?:{_ADJECTIVES}[ -]{_PEOPLE}|{_NOUNS}|people with (?:disabilities|autism|mental illness\w*|aids))"
 MEMBER = rf"(?:{_ADJECTIVES}(?:[ -]{_PERSON})?|{_SINGLE})"
 
+NAMES = frozenset(_NAMED - {"the", "class"} | {"disabilities", "autism", "illness", "aids"})
+"""Words of which a sentence about a group has one at least: a quick test before the slow ones."""
 TRAIT = _either("""
     lazy stupid dumb ignorant dirty filthy greedy cheap stingy dangerous violent aggressive criminal criminals thieves thugs
     terrorists rapists murderers liars dishonest untrustworthy sneaky sly cunning weak inferior superior emotional hysterical

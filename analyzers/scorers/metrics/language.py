@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from functools import cache
+from string import punctuation
 from typing import Any
 
 from analyzers.scorers.sentences import sentences
@@ -12,7 +14,7 @@ SURE = 0.5
 """Probability below which a language is not named: a few words may be many languages."""
 NO_LANGUAGE = "zxx"
 MOST_SENTENCES = 60
-LONGEST_TEXT = 4_000
+LONGEST_TEXT = 1_500
 """Characters that are looked at for the language."""
 
 
@@ -31,8 +33,16 @@ def sentiment(text: str) -> float:
     Hutto and Gilbert 2014, "VADER", doi:10.1609/icwsm.v8i1.14550. Sentences without a word of mood count 0.
     """
     found = [one.text for one in sentences(text)][:MOST_SENTENCES]
-    values = [float(_moods().polarity_scores(one)["compound"]) for one in found]
+    moods = _moods()
+    values = [float(moods.polarity_scores(one)["compound"]) if _has_mood(one, moods.lexicon) else 0.0 for one in found]
     return sum(values) / len(values) if values else 0.0
+
+
+def _has_mood(sentence: str, lexicon: Container[str]) -> bool:
+    """Whether a word or sign of the sentence may be in the lexicon: most sentences have none, and VADER is slow to say 0."""
+    return not sentence.isascii() or any(
+        word in lexicon or word.strip(punctuation) in lexicon for word in sentence.lower().split()
+    )
 
 
 @cache
