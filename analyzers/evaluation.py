@@ -17,7 +17,8 @@ class Evaluation:
     """Figures of one scorer on one file. None where undefined: most need both classes.
 
     n, positives: rows, and rows with label 1. threshold: f1, precision, recall, balanced_accuracy and flagged (the
-    share of rows at or above it) belong to it.
+    share of rows at or above it) belong to it. corrected_error: the calibration error once the probabilities are shifted
+    to the share of label 1 in the file; None when it is not known at which share they were calibrated.
     """
 
     n: int
@@ -30,11 +31,15 @@ class Evaluation:
     balanced_accuracy: float | None
     flagged: float
     calibration_error: float
+    corrected_error: float | None
     threshold: float
 
 
-def evaluate(labels: Labels, scores: Values, threshold: float) -> Evaluation:
-    """All figures. `scores` are probabilities in [0, 1]. Raises ValueError for no row at all."""
+def evaluate(labels: Labels, scores: Values, threshold: float, prior: float | None = None) -> Evaluation:
+    """All figures. `scores` are probabilities in [0, 1], calibrated at a share `prior` of label 1, where that is known.
+
+    Raises ValueError for no row at all.
+    """
     if len(labels) == 0:
         raise ValueError("no row to evaluate")
     flagged = scores >= threshold
@@ -53,6 +58,7 @@ def evaluate(labels: Labels, scores: Values, threshold: float) -> Evaluation:
         balanced_accuracy=None if recall is None or specificity is None else (recall + specificity) / 2,
         flagged=float(flagged.mean()),
         calibration_error=expected_calibration_error(labels, scores),
+        corrected_error=_corrected_error(labels, scores, prior),
         threshold=threshold,
     )
 
@@ -98,6 +104,13 @@ def expected_calibration_error(labels: Labels, probabilities: Values, bins: int 
     counts = np.bincount(place, minlength=bins)
     gaps = np.abs(np.bincount(place, labels, bins) - np.bincount(place, probabilities, bins))
     return float(gaps[counts > 0].sum() / len(labels))
+
+
+def _corrected_error(labels: Labels, scores: Values, prior: float | None) -> float | None:
+    share = float(labels.mean())
+    if prior is None or share in (0.0, 1.0):
+        return None
+    return expected_calibration_error(labels, shift_prior(scores, prior, share))
 
 
 def best_threshold(labels: Labels, probabilities: Values, weights: Values) -> float:

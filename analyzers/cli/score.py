@@ -47,6 +47,14 @@ class Trained(Protocol):
         """Whether the text was among those the weights were fitted on."""
 
 
+@runtime_checkable
+class OwnThresholds(Protocol):
+    """What a scorer has whose outputs differ in their thresholds."""
+
+    def threshold_of(self, output: str) -> float:
+        """The threshold of one output."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """The scorers to run and the addresses asked for; `explicit` are those that were named in full."""
@@ -230,12 +238,18 @@ def _evaluated(
     figures = {}
     for name, pairs in sorted(collected.items()):
         scorer = _owner(name, wanted)
-        threshold = scorer.threshold if isinstance(scorer, Trained) else 0.5
-        if prior is not None and isinstance(scorer, Trained):
-            threshold = float(shift_prior(np.array([threshold]), scorer.prior, prior)[0])
+        threshold, known = _threshold(scorer, name), scorer.prior if isinstance(scorer, Trained) else None
+        if prior is not None and known is not None:
+            threshold, known = float(shift_prior(np.array([threshold]), known, prior)[0]), prior
         labels, values = np.array([label for label, _ in pairs]), np.array([value for _, value in pairs])
-        figures[name] = evaluate(labels, values, threshold)
+        figures[name] = evaluate(labels, values, threshold, known)
     return figures
+
+
+def _threshold(scorer: Scorer, address: str) -> float:
+    if isinstance(scorer, OwnThresholds):
+        return scorer.threshold_of(address)
+    return scorer.threshold if isinstance(scorer, Trained) else 0.5
 
 
 def _owner(address: str, wanted: Wanted) -> Scorer:
@@ -259,8 +273,9 @@ def _report(tables: Mapping[str, Mapping[str, Evaluation]], to_stdout: bool) -> 
         "balanced_accuracy",
         "flagged",
         "calibration_error",
+        "corrected_error",
     )
-    headings = ("n", "label 1", "AUROC", "AP", "F1", "prec.", "recall", "bal. acc.", "flagged", "ECE")
+    headings = ("n", "label 1", "AUROC", "AP", "F1", "prec.", "recall", "bal. acc.", "flagged", "ECE", "ECE at share")
     table = Table("file", "score", *headings, "threshold")
     for file, figures in tables.items():
         for name, one in figures.items():
@@ -270,7 +285,7 @@ def _report(tables: Mapping[str, Mapping[str, Evaluation]], to_stdout: bool) -> 
         each = [as_dict(figures[name]) for figures in tables.values() if name in figures]
         means = [_cell(macro([one[column] for one in each])) for column in columns[2:]]
         table.add_row("macro", name, "", "", *means, "")
-    Console(stderr=not to_stdout, width=170, soft_wrap=True).print(table)
+    Console(stderr=not to_stdout, width=185, soft_wrap=True).print(table)
 
 
 def _cell(value: float | None) -> str:

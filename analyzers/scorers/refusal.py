@@ -10,12 +10,12 @@ from analyzers.scorers.weight_files import WeightFile, load_weights
 from leewatch.contracts import Encoder, PluginOptions, Scorer
 from leewatch.schema import Score, SpanTexts
 
-REVISION = 1
+REVISION = 2
 """Raised when code, rather than weights, changes what a text scores."""
 
 
 class RefusalScorer:
-    """Scores `response.refusal` on the whole response, its opening words and its embedding."""
+    """Scores `response.refusal` on the words of the whole response and of its opening."""
 
     name = "refusal"
     outputs = ("response.refusal",)
@@ -48,4 +48,4 @@ def create(options: PluginOptions) -> Scorer:
     chosen = parse_options("refusal", options.values)
     weights = load_weights("refusal", chosen.weights)
     threshold = weights.settings["threshold"] if chosen.threshold is None else chosen.threshold
-    return RefusalScorer(text_head(weights), weights, float(threshold))
+    return RefusalScorer(text_head(weights.tensors, weights.settings), weights, float(threshold))

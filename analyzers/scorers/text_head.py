@@ -12,7 +12,6 @@ import numpy.typing as npt
 from scipy import sparse
 
 from analyzers.scorers.normalize import plain, spell_emoji, unmasked
-from analyzers.scorers.weight_files import WeightFile
 from leewatch.contracts import Encoder, Vectors
 
 BUCKETS = 2**17
@@ -44,10 +43,13 @@ def _vectorizer(block: str) -> Any:
     return HashingVectorizer(**{"n_features": BUCKETS, "alternate_sign": False, "norm": "l2", **_BLOCKS[block]})
 
 
-def features(texts: Sequence[str], vectors: Vectors, blocks: Sequence[str]) -> sparse.csr_matrix:
-    """One row per text, float64 (n, D): the hashed n-grams of every block, then the embedding as the last columns."""
+def features(texts: Sequence[str], vectors: Vectors | None, blocks: Sequence[str]) -> sparse.csr_matrix:
+    """One row per text, float64 (n, D): the hashed n-grams of every block, then the embedding, if any, as the last
+    columns."""
     parts = [_vectorizer(block).transform(texts) * _SCALE.get(block, 1.0) for block in blocks]
-    return sparse.csr_matrix(sparse.hstack([*parts, sparse.csr_matrix(vectors, dtype=np.float64)]))
+    if vectors is not None:
+        parts.append(sparse.csr_matrix(vectors, dtype=np.float64))
+    return sparse.csr_matrix(sparse.hstack(parts))
 
 
 def embed(texts: Sequence[str], encoder: Encoder) -> Vectors:
@@ -57,20 +59,27 @@ def embed(texts: Sequence[str], encoder: Encoder) -> Vectors:
 
 @dataclass(frozen=True, slots=True)
 class TextHead:
-    """A fitted model. `probability` is calibrated at the prior that the weights' settings state."""
+    """A fitted model. `probability` is calibrated at the prior that the weights' settings state. embedded: whether the
+    embedding is among its features."""
 
     blocks: tuple[str, ...]
     coefficients: npt.NDArray[np.float64]
     intercept: float
     slope: float
     offset: float
+    embedded: bool = True
+
+    def decision(self, rows: Any) -> npt.NDArray[np.float64]:
+        """Log odds before calibration of rows of `features`, float64 (n,)."""
+        found: npt.NDArray[np.float64] = rows @ self.coefficients + self.intercept
+        return found
 
     def probability(self, texts: Sequence[str], encoder: Encoder) -> npt.NDArray[np.float64]:
         """Probability of the flagged class per text, float64 (n,) in [0, 1]; (0,) for no text."""
         if not texts:
             return np.zeros(0)
-        decision = features(texts, embed(texts, encoder), self.blocks) @ self.coefficients + self.intercept
-        return calibrated(decision, self.slope, self.offset)
+        rows = features(texts, embed(texts, encoder) if self.embedded else None, self.blocks)
+        return calibrated(self.decision(rows), self.slope, self.offset)
 
 
 def calibrated(decision: npt.NDArray[np.float64], slope: float, offset: float) -> npt.NDArray[np.float64]:
@@ -79,12 +88,14 @@ def calibrated(decision: npt.NDArray[np.float64], slope: float, offset: float) -
     return scaled
 
 
-def text_head(weights: WeightFile) -> TextHead:
-    """The model that the weights describe."""
+def text_head(tensors: Mapping[str, npt.NDArray[Any]], settings: Mapping[str, Any], part: str = "") -> TextHead:
+    """The model that a weight file describes; `part`: which one, where the file holds several."""
+    own = settings[part] if part else settings
     return TextHead(
-        blocks=tuple(weights.settings["blocks"]),
-        coefficients=weights.tensors["coefficients"].astype(np.float64),
-        intercept=float(weights.settings["intercept"]),
-        slope=float(weights.settings["slope"]),
-        offset=float(weights.settings["offset"]),
+        blocks=tuple(own["blocks"]),
+        coefficients=tensors[f"{part}.coefficients" if part else "coefficients"].astype(np.float64),
+        intercept=float(own["intercept"]),
+        slope=float(own["slope"]),
+        offset=float(own["offset"]),
+        embedded=bool(own.get("embedded", True)),
     )

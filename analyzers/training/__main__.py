@@ -14,14 +14,17 @@ from analyzers.evaluation import auroc, macro
 from analyzers.scorers.weight_files import DIRECTORY, fingerprint, save_weights
 from analyzers.training.examples import load_examples
 from analyzers.training.fitting import PRIOR, Prepared, Recipe, calibrate, grounding_recipe, text_recipe
+from analyzers.training.injection import leave_attacks_out, train_injection
 from analyzers.training.sources import SOURCES
 from leewatch.errors import LeewatchError
 
 RECIPES: Mapping[str, Recipe] = {
     "toxicity": text_recipe(("words", "letters"), 0.5),
     "hallucination": grounding_recipe(),
-    "refusal": text_recipe(("body", "opening", "presence"), 5.0),
+    "refusal": text_recipe(("body", "opening", "presence"), 5.0, embedded=False),
 }
+INJECTION = "injection"
+"""Has sources of its own."""
 
 
 def prepare(name: str, data: Path) -> list[Prepared]:
@@ -72,10 +75,22 @@ def _fingerprint(name: str, one: Prepared, row: int) -> int:
     return fingerprint(one.examples.judged[row])
 
 
+def _injection(chosen: argparse.Namespace) -> None:
+    """Trains or measures the scorer whose weights are more than one model."""
+    encoder = create_encoder()
+    if chosen.leave_one_out:
+        for file, figure in leave_attacks_out(chosen.data, encoder, chosen.seed).items():
+            print(f"{INJECTION}\t{file}\t{figure:.3f}")
+        return
+    output = chosen.output or DIRECTORY / f"{INJECTION}.safetensors"
+    train_injection(chosen.data, encoder, chosen.seed, output)
+    print(f"{INJECTION}: wrote {output.name}", file=sys.stderr)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m analyzers.training", description=__doc__)
-    parser.add_argument("name", choices=[*SOURCES, "all"], help="the scorer whose weights are rebuilt")
+    parser.add_argument("name", choices=[*SOURCES, INJECTION, "all"], help="the scorer whose weights are rebuilt")
     parser.add_argument("--data", type=Path, required=True, help="directory with the labelled JSONL files")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, help="weight file; default: the shipped one is replaced")
@@ -84,7 +99,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     chosen = parser.parse_args(arguments)
     try:
-        for name in SOURCES if chosen.name == "all" else [chosen.name]:
+        for name in [*SOURCES, INJECTION] if chosen.name == "all" else [chosen.name]:
+            if name == INJECTION:
+                _injection(chosen)
+                continue
             prepared = prepare(name, chosen.data)
             if chosen.leave_one_out:
                 figures = leave_one_out(name, prepared, chosen.seed)

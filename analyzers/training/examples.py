@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzers.rows import read_rows
-from analyzers.training.composed import refusal_answers
-from analyzers.training.sources import COMPOSED, Source
+from analyzers.training.composed import COMPOSED
+from analyzers.training.sources import Source
 from leewatch.schema import SpanTexts
 
 HELD_OUT = 0.3
@@ -36,7 +36,7 @@ class Examples:
 
 def load_examples(source: Source, data: Path) -> Examples:
     """The labelled rows of a source below the data directory. Raises InputError when the file cannot be read."""
-    kept = _composed() if source.file == COMPOSED else _labelled(source, data)
+    kept = _composed(source) if source.composed else _labelled(source, data)
     if len(kept) > source.limit:
         kept = sorted(kept, key=lambda item: stable_hash(item[1]))[: source.limit]
     judged = [text for _, text, _ in kept]
@@ -47,20 +47,24 @@ def load_examples(source: Source, data: Path) -> Examples:
     )
     labels = np.array([label for _, _, label in kept], dtype=np.int64)
     # Composed texts are all learnt from: how well our own phrases are told apart is no measure of anything.
-    held = np.zeros(len(kept), dtype=np.bool_) if source.file == COMPOSED else held_out(groups)
+    held = np.zeros(len(kept), dtype=np.bool_) if source.composed else held_out(groups)
     return Examples(source, tuple(span for span, _, _ in kept), tuple(judged), tuple(groups), labels, held)
 
 
 def _labelled(source: Source, data: Path) -> list[tuple[SpanTexts, str, int | None]]:
-    field = "prompt" if source.field == "prompt" else "response"
+    field = "response" if source.field == "text" else source.field
     rows = read_rows(str(data / source.file), text_field="response" if source.field == "text" else "")
     kept = [(row.texts, getattr(row.texts, field), 0 if source.benign else row.label) for row in rows]
-    return [(span, text, label) for span, text, label in kept if text and label is not None]
+    first = {text: (span, text, label) for span, text, label in reversed(kept) if text and label is not None}
+    unique = source.benign and source.field == "context"  # many rows share a context
+    return list(first.values()) if unique else [row for row in kept if row[1] and row[2] is not None]
 
 
-def _composed() -> list[tuple[SpanTexts, str, int | None]]:
+def _composed(source: Source) -> list[tuple[SpanTexts, str, int | None]]:
     """The composed texts, with their frame in the place of the prompt, by which they are grouped."""
-    return [(SpanTexts(frame, frame, text), text, label) for frame, text, label in refusal_answers()]
+    texts = COMPOSED[source.composed]()
+    field = "response" if source.field == "text" else source.field
+    return [(SpanTexts(one.frame, **{"prompt": one.frame, field: one.text}), one.text, one.label) for one in texts]
 
 
 def held_out(groups: Sequence[str]) -> npt.NDArray[np.bool_]:

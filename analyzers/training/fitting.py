@@ -58,11 +58,13 @@ class Recipe:
     false_alarms: float
 
 
-def text_recipe(blocks: tuple[str, ...], strength: float) -> Recipe:
-    """Logistic regression over n-gram blocks and the embedding; `strength` is the inverse of its L2 penalty."""
+def text_recipe(blocks: tuple[str, ...], strength: float, embedded: bool = True) -> Recipe:
+    """Logistic regression over n-gram blocks and, if `embedded`, the embedding; `strength`: inverse of its L2 penalty."""
 
     def prepare(examples: Examples, encoder: Encoder) -> Prepared:
-        return Prepared(examples, features(examples.judged, embed(examples.judged, encoder), blocks))
+        return Prepared(
+            examples, features(examples.judged, embed(examples.judged, encoder) if embedded else None, blocks)
+        )
 
     def fit(prepared: Sequence[Prepared], seed: int) -> Model:
         from scipy import sparse
@@ -80,7 +82,7 @@ def text_recipe(blocks: tuple[str, ...], strength: float) -> Recipe:
         return Model(
             lambda rows: rows @ exact + intercept,
             {"coefficients": coefficients},
-            {"blocks": list(blocks), "intercept": intercept},
+            {"blocks": list(blocks), "intercept": intercept, "embedded": embedded},
         )
 
     return Recipe(prepare, fit, false_alarms=0.01)
@@ -126,10 +128,10 @@ def _forest(prepared: Sequence[Prepared], seed: int, columns: Sequence[str], nam
     )  # fmt: skip
     matrix = np.concatenate([one.matrix for one in prepared])[:, chosen]
     model.fit(matrix, _labels(prepared), sample_weight=_weights(prepared))
-    return _exported(model, np.array(chosen))
+    return exported(model, np.array(chosen))
 
 
-def _exported(model: Any, chosen: npt.NDArray[np.int64]) -> Trees:
+def exported(model: Any, chosen: npt.NDArray[np.int64]) -> Trees:
     """scikit-learn's trees as plain arrays: leaves point at themselves, unused places are leaves of value 0."""
     nodes = [stage[0].nodes for stage in model._predictors]
     shape = (len(nodes), max(map(len, nodes)))

@@ -75,8 +75,8 @@ def test_rules_that_are_no_list_are_refused() -> None:
 
 def test_the_shipped_rules_are_valid_and_cover_the_main_failures() -> None:
     assert {rule.name for rule in shipped()} == {
-        "response-toxicity", "response-hallucination", "response-refusal", "error-rate", "latency-p95",
-        "prompt-drift", "response-drift",
+        "response-toxicity", "response-hallucination", "response-refusal", "prompt-injection",
+        "context-injection", "error-rate", "latency-p95", "prompt-drift", "response-drift",
     }  # fmt: skip
 
 

@@ -62,6 +62,18 @@ def test_no_row_cannot_be_evaluated() -> None:
         evaluate(np.zeros(0, dtype=np.int64), np.zeros(0), 0.5)
 
 
+def test_calibration_error_is_corrected_to_the_share_of_the_file() -> None:
+    # odds 1 at a share of 1/2 become odds 3 at a share of 3/4: probability 3/4 in one bin with 3 of 4 -> no error
+    found = evaluate(np.array([1, 1, 1, 0]), np.full(4, 0.5), 0.5, prior=0.5)
+    assert found.calibration_error == pytest.approx(0.25)
+    assert found.corrected_error == pytest.approx(0.0)
+
+
+def test_the_corrected_error_is_undefined_without_a_prior_or_a_second_class() -> None:
+    assert evaluate(LABELS, SCORES, 0.5).corrected_error is None
+    assert evaluate(np.array([0, 0]), np.array([0.1, 0.2]), 0.5, prior=0.5).corrected_error is None
+
+
 def test_best_threshold_splits_separable_classes() -> None:
     assert best_threshold(np.array([0, 0, 1, 1]), np.array([0.1, 0.3, 0.4, 0.8]), np.ones(4)) == 0.4
 

@@ -12,7 +12,7 @@ from leewatch.errors import ConfigError, ModelNotFoundError
 from leewatch.schema import SpanTexts
 from leewatch.testing.encoder import HashingEncoder
 
-NAMES = ("hallucination", "refusal", "toxicity")
+NAMES = ("hallucination", "injection", "refusal", "toxicity")
 WITHOUT_WEIGHTS = ("pii", "stereotype")
 CONTEXT = "Orders ship within two days. Refunds reach the card within five working days after the parcel is back."
 SPANS = (

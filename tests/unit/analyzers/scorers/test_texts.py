@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from analyzers.scorers.grounding import is_pleasantry, longest_run, stem, tokens
 from analyzers.scorers.normalize import plain, spell_emoji, unmasked
+from analyzers.scorers.pieces import PASSAGE_WORDS, passages
 from analyzers.scorers.sentences import MAX_SENTENCE, sentences, words
-from analyzers.scorers.toxicity import PASSAGE_WORDS, passages
 
 
 @pytest.mark.parametrize(

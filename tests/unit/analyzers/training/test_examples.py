@@ -10,8 +10,8 @@ import pytest
 from analyzers.scorers.trees import trees_from
 from analyzers.scorers.weight_files import fingerprint, load_weights, save_weights
 from analyzers.training.examples import HELD_OUT, held_out, load_examples, near_duplicates, sample_weights
-from analyzers.training.fitting import Prepared, _exported, _joined
-from analyzers.training.sources import COMPOSED, SOURCES, Source
+from analyzers.training.fitting import Prepared, _joined, exported
+from analyzers.training.sources import COMPOSED, INJECTION, SOURCES, Source
 
 
 def test_held_out_takes_whole_groups_and_about_its_share() -> None:
@@ -50,13 +50,15 @@ def test_a_benign_source_ignores_its_labels_and_its_limit_holds(tmp_path: Path) 
 
 
 def test_composed_texts_have_both_kinds() -> None:
-    found = load_examples(Source(COMPOSED, "Apache-2.0", "response"), Path())
+    found = load_examples(Source(COMPOSED + "refusals", "Apache-2.0", "response", "id"), Path())
     assert 0.3 < found.labels.mean() < 0.7
-    assert len(set(found.judged)) == len(found.judged)
+    assert not found.held_out.any()
+    assert len(set(found.groups)) < len(found.judged) / 10
 
 
 def test_no_source_forbids_commercial_use() -> None:
-    assert not [source.file for sources in SOURCES.values() for source in sources if "NC" in source.licence]
+    sources = [*INJECTION, *(source for each in SOURCES.values() for source in each)]
+    assert not [source.file for source in sources if "NC" in source.licence]
 
 
 def test_exported_trees_decide_as_the_fitted_model_does() -> None:
@@ -69,7 +71,7 @@ def test_exported_trees_decide_as_the_fitted_model_does() -> None:
     models = [
         HistGradientBoostingClassifier(max_iter=20, random_state=seed).fit(rows[:, columns], labels) for seed in (0, 1)
     ]
-    trees = _joined([_exported(model, columns) for model in models])
+    trees = _joined([exported(model, columns) for model in models])
     expected = np.mean([model.decision_function(rows[:, columns]) for model in models], axis=0)
     assert trees.decision(rows) == pytest.approx(expected)
 
