@@ -17,9 +17,9 @@ from leewatch.schema import Score, SpanTexts
 NEAR = 0.9
 """Cosine of two prompts from which they ask the same. Rewordings of a question lie around 0.9 with all-MiniLM-L6-v2."""
 
-MOST_PEERS = 12
-"""Answers that one is compared with, the nearest prompts first: agreement is estimated well from ten (Farquhar et al.
-2024, doi:10.1038/s41586-024-07421-0, use ten)."""
+MOST_PEERS = 8
+"""Answers that one is compared with, the nearest prompts first: ten are enough for semantic clusters (Farquhar et al.
+2024, doi:10.1038/s41586-024-07421-0), and each costs time."""
 
 PER_SERIES = 500
 SERIES = 32

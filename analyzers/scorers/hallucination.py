@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
+from analyzers.scorers.alignment import Alignment, Judgement, evidence_for, vocabulary
 from analyzers.scorers.grounding import (
     CLAIM_FEATURES,
     WORST_FEATURES,
@@ -21,17 +22,23 @@ from analyzers.scorers.grounding import (
 from analyzers.scorers.options import parse_options
 from analyzers.scorers.sentences import Sentence, sentences
 from analyzers.scorers.text_head import calibrated
+from analyzers.scorers.token_states import Reads, TokenEncoder, mean_vector, trunk_directory
 from analyzers.scorers.trees import Floats, Trees, trees_from
 from analyzers.scorers.weight_files import WeightFile, load_weights
-from leewatch.contracts import Encoder, PluginOptions, Scorer, Vectors
+from leewatch.contracts import Encoder, PluginOptions, Scorer
 from leewatch.errors import ModelNotFoundError
 from leewatch.schema import Score, SpanTexts
 
-REVISION = 1
+REVISION = 2
 """Raised when code, rather than weights, changes what a text scores."""
 
 OUTPUT = "response.hallucination"
 REBUILD = "python -m analyzers.training hallucination --data DIR"
+
+
+ALIGNMENT = ("alignment", "worst_piece")
+COLUMNS = (*CLAIM_FEATURES, *WORST_FEATURES, *ALIGNMENT)
+"""Columns of `case_features`, in order. ALIGNMENT: log odds by the alignment model, and of its worst word piece."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,34 +61,62 @@ def case(span: SpanTexts) -> Case:
     return Case(claims, span.context or "", span.prompt or "")
 
 
-def case_features(cases: Sequence[Case], encoder: Encoder) -> tuple[Floats, list[Floats]]:
-    """Features of each case as a whole (n, D), and per case of each of its sentences (sentences, D).
+def verdicts(cases: Sequence[Case], reader: Reads, alignment: Alignment) -> list[list[Judgement]]:
+    """Of every case, what the alignment model says of each claim beside the sentences of its context."""
+    reader.read(_all_texts(cases))
+    return [_verdicts(one, reader, alignment) for one in cases]
 
-    Every case needs a claim and a context with at least one word. All texts are encoded in one call.
+
+def _verdicts(one: Case, reader: Reads, alignment: Alignment) -> list[Judgement]:
+    found = [part.text for part in _context_sentences(one.context)]
+    parts, claims = reader.read(found), [claim.text for claim in one.claims]
+    known = [_tokens(text) for text in found]
+    judged: dict[str, Judgement] = {}
+    for text, claim in zip(claims, reader.read(claims), strict=True):
+        if text not in judged:
+            chosen = evidence_for(claim, _tokens(text), parts, known)
+            judged[text] = alignment.judge(claim, [parts[i] for i in chosen])
+    return [judged[text] for text in claims]
+
+
+def _all_texts(cases: Sequence[Case]) -> list[str]:
+    contexts = [part.text for context in {one.context: 0 for one in cases} for part in _context_sentences(context)]
+    return [*contexts, *(claim.text for one in cases for claim in one.claims)]
+
+
+def case_features(
+    cases: Sequence[Case], reader: Reads, judged: Sequence[Sequence[Judgement]]
+) -> tuple[Floats, list[Floats]]:
+    """Features of each case as a whole (n, D), and per case of each of its sentences (sentences, D): COLUMNS.
+
+    Every case needs a claim and a context with at least one word. judged: the verdicts on its claims.
     """
-    parts = {context: [part.text for part in _context_sentences(context)] for context in {one.context for one in cases}}
-    texts = [one.text for one in cases] + [claim.text for one in cases for claim in one.claims]
-    texts += [text for found in parts.values() for text in found]
-    unique = list(dict.fromkeys(texts))
-    vectors: Mapping[str, Vectors] = dict(zip(unique, encoder.encode(unique), strict=True))
-    evidence = {
-        context: Evidence(_tokens(context), tuple(map(_tokens, found)), np.stack([vectors[text] for text in found]))
-        for context, found in parts.items()
-    }
+    reader.read(_all_texts(cases))
     whole: list[Floats] = []
     single: list[Floats] = []
-    for one in cases:
-        support, prompt = evidence[one.context], _tokens(one.prompt)
-        rows = np.array(
-            [claim_features(_tokens(claim.text), vectors[claim.text], support, prompt) for claim in one.claims]
+    for one, verdict in zip(cases, judged, strict=True):
+        found = [part.text for part in _context_sentences(one.context)]
+        support = Evidence(
+            _tokens(one.context),
+            tuple(map(_tokens, found)),
+            np.stack([states.vector for states in reader.read(found)]),
         )
-        own = np.array(claim_features(_tokens(one.text), vectors[one.text], support, prompt))
-        whole.append(response_features(own, rows, support, _tokens(one.text)))
+        prompt = _tokens(one.prompt)
+        claims = reader.read([claim.text for claim in one.claims])
+        rows = np.array(
+            [
+                claim_features(_tokens(claim.text), states.vector, support, prompt)
+                for claim, states in zip(one.claims, claims, strict=True)
+            ]
+        )
+        own = np.array(claim_features(_tokens(one.text), mean_vector(claims), support, prompt))
+        said = np.array([(judgement.log_odds, judgement.worst) for judgement in verdict])
+        whole.append(np.concatenate([response_features(own, rows, support, _tokens(one.text)), said.max(axis=0)]))
         single.append(
             np.array(
                 [
-                    response_features(row, row[None, :], support, _tokens(claim.text))
-                    for row, claim in zip(rows, one.claims, strict=True)
+                    np.concatenate([response_features(row, row[None, :], support, _tokens(claim.text)), say])
+                    for row, claim, say in zip(rows, one.claims, said, strict=True)
                 ]
             )
         )
@@ -96,6 +131,7 @@ class HallucinationScorer:
 
     def __init__(self, trees: Trees, weights: WeightFile, threshold: float) -> None:
         self._trees = trees
+        self._models: tuple[TokenEncoder, Alignment] | None = None
         self._weights = weights
         self._slope = float(weights.settings["slope"])
         self._offset = float(weights.settings["offset"])
@@ -121,11 +157,23 @@ class HallucinationScorer:
     def _probabilities(self, cases: Sequence[Case], encoder: Encoder) -> tuple[list[float], list[Floats]]:
         if not cases:
             return [], []
-        whole, single = case_features(cases, encoder)
+        reader, alignment = self._loaded(encoder)
+        whole, single = case_features(cases, reader, verdicts(cases, reader, alignment))
         edges = np.cumsum([len(rows) for rows in single])[:-1]
         decision = self._trees.decision(np.concatenate([whole, *single]))
         probability = calibrated(decision, self._slope, self._offset)
         return probability[: len(cases)].tolist(), np.split(probability[len(cases) :], edges)
+
+    def _loaded(self, encoder: Encoder) -> tuple[TokenEncoder, Alignment]:
+        """The models, loaded when first used, on the device of the encoder where it names one.
+
+        Its own vectors are of no use here: another encoder may be configured, and the states of its word pieces stay inside.
+        """
+        if self._models is None:
+            reader = TokenEncoder(trunk_directory(), str(getattr(encoder, "device", "cpu")))
+            known = vocabulary(reader.pieces(), reader.embeddings(), self._weights.tensors)
+            self._models = reader, Alignment(self._weights.tensors, known)
+        return self._models
 
     def _judge(self, one: Case, value: float, by_sentence: list[float]) -> Score:
         worst = max(by_sentence)
@@ -167,7 +215,7 @@ def create(options: PluginOptions) -> Scorer:
     """The scorer. Options: `threshold`, `weights`. Raises ConfigError, ModelNotFoundError."""
     chosen = parse_options("hallucination", options.values)
     weights = load_weights("hallucination", chosen.weights)
-    if tuple(weights.settings["features"]) != (*CLAIM_FEATURES, *WORST_FEATURES):
+    if tuple(weights.settings["features"]) != COLUMNS:
         raise ModelNotFoundError(
             f"the weights of scorer 'hallucination' were fitted by another release. Rebuild them with: {REBUILD}"
         )

@@ -6,17 +6,23 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from analyzers.encoder import create_encoder
 from analyzers.evaluation import auroc, macro
 from analyzers.scorers.weight_files import DIRECTORY, fingerprint, save_weights
 from analyzers.training.examples import load_examples
 from analyzers.training.fitting import PRIOR, Prepared, Recipe, calibrate, grounding_recipe, text_recipe
+from analyzers.training.groundedness import prepare_grounding
 from analyzers.training.injection import leave_attacks_out, train_injection
 from analyzers.training.sources import SOURCES
 from leewatch.errors import LeewatchError
+
+LEXICON = Path("/usr/share/wordnet")
+"""Where Debian's package wordnet-base puts it."""
 
 RECIPES: Mapping[str, Recipe] = {
     "toxicity": text_recipe(("words", "letters"), 0.5),
@@ -30,16 +36,20 @@ INJECTION = "injection"
 def prepare(name: str, data: Path) -> list[Prepared]:
     """The sources of a scorer with their features, in the order of SOURCES."""
     encoder = create_encoder()
+    features = RECIPES[name].prepare
+    assert features is not None
     prepared = []
     for source in SOURCES[name]:
-        prepared.append(RECIPES[name].prepare(load_examples(source, data), encoder))
+        prepared.append(features(load_examples(source, data), encoder))
         held = prepared[-1].examples.held_out
         print(f"{source.name}: {len(held)} rows, {int(held.sum())} held out", file=sys.stderr)
     return prepared
 
 
-def train(name: str, prepared: Sequence[Prepared], seed: int, output: Path) -> None:
-    """Fits on the training part of every source and writes the weight file."""
+def train(
+    name: str, prepared: Sequence[Prepared], seed: int, output: Path, tensors: Mapping[str, npt.NDArray[Any]]
+) -> None:
+    """Fits on the training part of every source and writes the weight file, with these tensors besides."""
     learnt = [one.take(~one.examples.held_out) for one in prepared]
     model = RECIPES[name].fit(learnt, seed)
     calibration = calibrate(learnt, RECIPES[name], seed)
@@ -55,7 +65,7 @@ def train(name: str, prepared: Sequence[Prepared], seed: int, output: Path) -> N
         "sources": {one.examples.source.name: one.examples.source.licence for one in learnt},
     }
     output.parent.mkdir(parents=True, exist_ok=True)
-    save_weights(output, {**model.tensors, "trained": np.array(trained, dtype=np.int64)}, settings)
+    save_weights(output, {**tensors, **model.tensors, "trained": np.array(trained, dtype=np.int64)}, settings)
 
 
 def leave_one_out(name: str, prepared: Sequence[Prepared], seed: int) -> dict[str, float | None]:
@@ -92,6 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m analyzers.training", description=__doc__)
     parser.add_argument("name", choices=[*SOURCES, INJECTION, "all"], help="the scorer whose weights are rebuilt")
     parser.add_argument("--data", type=Path, required=True, help="directory with the labelled JSONL files")
+    parser.add_argument(
+        "--lexicon", type=Path, default=LEXICON, help="directory of WordNet's database files (for hallucination)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, help="weight file; default: the shipped one is replaced")
     parser.add_argument(
@@ -103,14 +116,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if name == INJECTION:
                 _injection(chosen)
                 continue
-            prepared = prepare(name, chosen.data)
+            tensors: Mapping[str, npt.NDArray[Any]] = {}
+            if name == "hallucination":
+                grounded = prepare_grounding(chosen.data, chosen.lexicon, chosen.seed)
+                prepared, tensors = list(grounded.prepared), grounded.tensors
+            else:
+                prepared = prepare(name, chosen.data)
             if chosen.leave_one_out:
                 figures = leave_one_out(name, prepared, chosen.seed)
                 for file, figure in {**figures, "macro": macro(list(figures.values()))}.items():
                     print(f"{name}\t{file}\t{figure:.3f}")
                 continue
             output = chosen.output or DIRECTORY / f"{name}.safetensors"
-            train(name, prepared, chosen.seed, output)
+            train(name, prepared, chosen.seed, output, tensors)
             print(f"{name}: wrote {output.name}", file=sys.stderr)
     except LeewatchError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzers.evaluation import best_threshold
-from analyzers.scorers.grounding import CLAIM_FEATURES, RISING, WORST, WORST_FEATURES
-from analyzers.scorers.hallucination import case, case_features
+from analyzers.scorers.grounding import RISING, WORST
+from analyzers.scorers.hallucination import ALIGNMENT, COLUMNS
 from analyzers.scorers.text_head import calibrated, embed, features
 from analyzers.scorers.trees import Floats, Trees
 from analyzers.training.examples import Examples, folds, part, sample_weights
@@ -48,12 +48,13 @@ Fit = Callable[[Sequence[Prepared], int], Model]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one scorer is trained: features of a source's rows, and the fit on prepared sources with a seed.
+    """How one scorer is trained: features of a source's rows (None: all sources are prepared together), and the fit on
+    prepared sources with a seed.
 
     false_alarms: share of harmless rows (of the benign sources, else of label 0) that the threshold may flag.
     """
 
-    prepare: Callable[[Examples, Encoder], Prepared]
+    prepare: Callable[[Examples, Encoder], Prepared] | None
     fit: Fit
     false_alarms: float
 
@@ -90,20 +91,14 @@ def text_recipe(blocks: tuple[str, ...], strength: float, embedded: bool = True)
 
 OVERLAP = (
     "novel_share", "novel_words", "novel_grams", "novel_pairs", "uncovered", "run", "distance", "novel_numbers",
-    "novel_names", "worst_novel_share", "worst_novel_grams",
+    "novel_names", "worst_novel_share", "worst_novel_grams", *ALIGNMENT,
 )  # fmt: skip
 """Columns of the third forest: alone they carry over to unseen sources; all columns fit the known ones better."""
 
 
 def grounding_recipe() -> Recipe:
     """Three boosted forests, two on all columns, one on OVERLAP, averaged in log odds, monotone in RISING columns."""
-    names = (*CLAIM_FEATURES, *WORST_FEATURES)
-
-    def prepare(examples: Examples, encoder: Encoder) -> Prepared:
-        cases = [case(span) for span in examples.spans]
-        usable = np.array([bool(one.claims and one.context.strip()) for one in cases])
-        whole, _ = case_features([one for one, use in zip(cases, usable, strict=True) if use], encoder)
-        return Prepared(part(examples, usable), whole)
+    names = COLUMNS
 
     def fit(prepared: Sequence[Prepared], seed: int) -> Model:
         columns = (names, names, OVERLAP)
@@ -113,14 +108,14 @@ def grounding_recipe() -> Recipe:
         settings = {"features": list(names), "baseline": trees.baseline, "depth": trees.depth}
         return Model(trees.decision, tensors, settings)
 
-    return Recipe(prepare, fit, false_alarms=0.1)
+    return Recipe(None, fit, false_alarms=0.15)
 
 
 def _forest(prepared: Sequence[Prepared], seed: int, columns: Sequence[str], names: Sequence[str]) -> Trees:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     chosen = [list(names).index(name) for name in columns]
-    rising = {*RISING, *(f"worst_{name}" for name in WORST)}
+    rising = {*RISING, *ALIGNMENT, *(f"worst_{name}" for name in WORST)}
     model = HistGradientBoostingClassifier(
         max_iter=150, learning_rate=0.05, max_leaf_nodes=8, min_samples_leaf=40, l2_regularization=5.0,
         max_features=0.5, monotonic_cst=[int(name in rising) for name in columns], early_stopping=False,

@@ -76,6 +76,12 @@ def test_groundedness_ranks_held_out_answers(name: str, bar: float, encoder: Enc
     assert measured(f"hallucination/{name}.jsonl.gz", "response.hallucination", encoder) >= bar
 
 
+def test_edited_summaries_are_ranked_above_reworded_ones_in_six_domains(encoder: Encoder) -> None:
+    files = sorted(path.name for path in (DATA / "hallucination").glob("summedits_*.jsonl.gz"))
+    assert len(files) == 6
+    assert np.mean([measured(f"hallucination/{name}", "response.hallucination", encoder) for name in files]) >= 0.66
+
+
 def test_refusals_are_ranked_above_answers_to_unseen_questions(encoder: Encoder) -> None:
     assert measured("refusal/gptfuzz_responses.jsonl.gz", "response.refusal", encoder) >= 0.93
 
