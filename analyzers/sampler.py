@@ -39,13 +39,15 @@ class Sampler:
         """The rates of what was received since the last decision, written down. Nothing of it was looked at before."""
         if not self._max_lag:
             return EVERYTHING
+        horizon = BEGINNING
         if self._decided is None:
             found = store.rows("decided")
             self._decided = utc(found[0]["until"]) if found else None
-        since, until = sampled_time(self._decided, now, None, self._max_lag)
+            horizon = now - timedelta(seconds=self._max_lag)
+        since, _ = sampled_time(self._decided, now, None, horizon)
         arrived = store.rows("arrived", since=since, now=now, ahead=CLOCK_AHEAD_SECONDS, late=LATE_SECONDS)[0]
         calls = int(arrived["calls"])
-        since, until = sampled_time(self._decided, now, utc(arrived["newest"]) if calls else None, self._max_lag)
+        since, until = sampled_time(self._decided, now, utc(arrived["newest"]) if calls else None, horizon)
         costs = {name: cost for name in self._analyzers if (cost := self.costs.of(name)) is not None}
         if not costs:
             until, calls = self._first_part(store, since, until, calls)

@@ -68,15 +68,14 @@ def fair_rates(costs: Mapping[str, float], calls: int, budget: float) -> dict[st
 
 
 def sampled_time(
-    decided: datetime | None, now: datetime, newest: datetime | None, max_lag_seconds: float
+    decided: datetime | None, now: datetime, newest: datetime | None, horizon: datetime
 ) -> tuple[datetime, datetime]:
     """[since, until) by receipt, of which rates are to be decided now.
 
     decided: end of the last decided time. newest: receipt of the newest call; a clock that is ahead may put it after now.
-    What was received earlier than max_lag_seconds ago, as after a stop, is not made a sample: it is worked on in full,
-    when there is time.
+    What was received before `horizon`, as while nothing ran, is not made a sample: it is worked on in full, when there is
+    time.
     """
-    horizon = now - timedelta(seconds=max_lag_seconds)
     since = max(decided, horizon) if decided is not None else horizon
     until = max(now, newest + timedelta(milliseconds=1)) if newest is not None else now
     return since, max(since, until)

@@ -44,7 +44,7 @@ CANDIDATES = 2_000
 """Spans looked at in one pass; the next pass begins with the newest again. Doubled, up to MOST_CANDIDATES, while
 all that a pass sees must wait, so that the rows behind them are reached."""
 MOST_CANDIDATES = 256_000
-FIRST_CALLS = 64
+FIRST_CALLS = 32
 """Calls by which costs are measured after a start."""
 JOB = "score"
 NO_CONTENT = "no content"

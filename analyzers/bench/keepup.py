@@ -184,9 +184,10 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def _ready(settings: Settings) -> Client:
     """A client once the collector takes spans and the analyzers have looked for some."""
     deadline = time.monotonic() + READY_SECONDS
-    url = reach.pages(settings.collector).url
+    url, ping = reach.pages(settings.collector).url, f"http://127.0.0.1:{settings.store.port}/ping"
     while time.monotonic() < deadline:
         try:
+            httpx.get(ping, timeout=5)
             client = connect(settings)
             looked = client.query("SELECT count() FROM progress WHERE name = 'score'").result_rows[0][0]
             if looked and httpx.get(f"{url}/readyz", timeout=5).status_code == httpx.codes.OK:

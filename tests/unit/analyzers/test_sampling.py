@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from analyzers.sampling import COMPLETE, LEAST, Costs, fair_rates, sampled_time
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
+HORIZON = NOW - timedelta(seconds=120)
 
 
 def test_nothing_is_sampled_while_there_is_time_for_all() -> None:
@@ -61,17 +62,17 @@ def test_costs_follow_a_machine_that_gets_slower() -> None:
 
 
 def test_stretches_follow_each_other_without_gap() -> None:
-    since, until = sampled_time(NOW - timedelta(seconds=30), NOW, NOW - timedelta(seconds=1), 120)
+    since, until = sampled_time(NOW - timedelta(seconds=30), NOW, NOW - timedelta(seconds=1), HORIZON)
     assert (since, until) == (NOW - timedelta(seconds=30), NOW)
 
 
 def test_what_was_received_long_ago_is_not_made_a_sample() -> None:
     for decided in (None, NOW - timedelta(hours=3)):
-        assert sampled_time(decided, NOW, None, 120) == (NOW - timedelta(seconds=120), NOW)
+        assert sampled_time(decided, NOW, None, HORIZON) == (HORIZON, NOW)
 
 
 def test_a_clock_that_is_ahead_does_not_leave_calls_undecided() -> None:
     ahead = NOW + timedelta(seconds=3)
-    _, until = sampled_time(None, NOW, ahead, 120)
+    _, until = sampled_time(None, NOW, ahead, HORIZON)
     assert until > ahead
-    assert sampled_time(until, NOW, None, 120) == (until, until)
+    assert sampled_time(until, NOW, None, HORIZON) == (until, until)
