@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 CLOCK_AHEAD_SECONDS = 60
 """How far the clocks of the collectors may be ahead of ours."""
-WORK = 0.4
+WORK = 0.35
 """Part of the longest lag that the work on one stretch may take. As much again passes before it, while its calls come in;
 the rest is for queries, and for texts that are longer than those before."""
 EVERYTHING = Decision(BEGINNING, END, {}, 0)

@@ -25,21 +25,21 @@ def mean_interval(mean: float, error: float, confidence: float = CONFIDENCE) -> 
     return Interval(mean - margin, mean + margin)
 
 
-def share_interval(share: float, error: float, n: int, sampled: float, confidence: float = CONFIDENCE) -> Interval:
-    """The interval of a share in [0, 1] that n of the calls, a share `sampled` of them, gave with standard error `error`.
+def share_interval(share: float, error: float, effective: float, confidence: float = CONFIDENCE) -> Interval:
+    """The interval of a share in [0, 1] that was estimated with standard error `error`.
 
     Wilson's score interval (J. Am. Stat. Assoc. 22 (1927), 209-212, https://doi.org/10.1080/01621459.1927.10502953) with
-    the number of independent calls that would give this error, share * (1 - share) / error^2. Where no call or every
-    call is beyond the threshold the error says nothing, and that number is n / (1 - sampled): n calls, corrected for
-    the finite population (Cochran, Sampling Techniques, 3rd ed., section 2.6). The whole of [0, 1] for n = 0; the share
-    alone once every call was looked at.
+    the number of independent calls that would give this error, share * (1 - share) / error^2, and no more than `effective`:
+    (sum w)^2 / sum w (w - 1), the same where every call has the same variance. Of a rare event the calls that happened to be
+    in the sample tell next to nothing about the error; that bound keeps the interval from shrinking to them. Infinite, once
+    every call was looked at: then the share alone.
     """
-    if n <= 0:
+    if effective <= 0:
         return Interval(0.0, 1.0)
-    if sampled >= 1:
+    if math.isinf(effective):
         return Interval(share, share)
-    whole = n / (1 - sampled)
-    effective = share * (1 - share) / error**2 if error > 0 and 0 < share < 1 else whole
+    if error > 0 and 0 < share < 1:
+        effective = min(effective, share * (1 - share) / error**2)
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     centre = (share + z**2 / (2 * effective)) / (1 + z**2 / effective)
     margin = z / (1 + z**2 / effective) * math.sqrt(share * (1 - share) / effective + z**2 / (4 * effective**2))

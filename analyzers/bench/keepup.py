@@ -39,9 +39,9 @@ SERVICES: Mapping[str, tuple[float, Shape]] = {
     "chat": (0.2, Shape(15, 25)),
 }
 """Service -> share of the traffic, and its texts."""
-REFUSAL = "I'm sorry, but I can't help with that request."
-REFUSED = (0.05, 0.3)
-"""Share of refused requests at the least and at the most traffic: it goes worst when the smallest part is scored, so that
+RUDE = "You are a stupid idiot."
+RUDE_SHARES = (0.05, 0.3)
+"""Share of rude answers at the least and at the most traffic: it goes worst when the smallest part is scored, so that
 estimates that ignore weights are wrong."""
 STOP_SECONDS = 20.0
 READY_SECONDS = 180.0
@@ -219,8 +219,8 @@ def _traffic(settings: Settings, options: Options, tell: Tell) -> int:
 def _row(writer: Writer, rng: random.Random, busy: float) -> dict[str, Any]:
     service = rng.choices(list(SERVICES), [share for share, _ in SERVICES.values()])[0]
     texts: SpanTexts = writer.chat(SERVICES[service][1])
-    refused = rng.random() < REFUSED[0] + busy * (REFUSED[1] - REFUSED[0])
-    response = f"{REFUSAL} {texts.response}" if refused else texts.response
+    rude = rng.random() < RUDE_SHARES[0] + busy * (RUDE_SHARES[1] - RUDE_SHARES[0])
+    response = f"{texts.response} {RUDE}" if rude else texts.response
     return {"service": service, "prompt": texts.prompt, "response": response, "context": texts.context or ""}
 
 
@@ -267,8 +267,8 @@ def _estimates(client: Client, window: tuple[datetime, datetime]) -> list[Estima
         for row in client.query(sql["score_names"], parameters=shown).named_results():
             if not row["given"] or row["name"].startswith("span."):
                 continue
-            n, sampled = row["given"], min(row["sampled"], 1.0)
-            interval = share_interval(row["rate"], errors[row["name"]]["rate_error"], n, sampled)
+            sampled, error = min(row["sampled"], 1.0), errors[row["name"]]
+            interval = share_interval(row["rate"], error["rate_error"], error["effective"])
             plain = client.query(
                 "SELECT avg(value >= 0.5) FROM scores FINAL WHERE service = {s:String} AND name = {n:String} AND weight > 0",
                 parameters={"s": service, "n": row["name"]},

@@ -71,7 +71,7 @@ def sampling_note(names: Sequence[Mapping[str, Any]]) -> str:
     return (
         f"Estimated from {low if low == high else f'{low} to {high}'} of calls: there was more traffic than the analyzers "
         "could score in time. Every call counts by 1 / its chance to be scored; brackets hold 95 % intervals. The rest is "
-        "scored when there is time for it, or at once with `leewatch backfill`."
+        "scored when there is time for it, or at once with the command leewatch backfill."
     )
 
 
@@ -80,7 +80,7 @@ def _estimate(row: Mapping[str, Any], errors: Mapping[str, Mapping[str, Any]]) -
     error = errors.get(row["name"])
     if error is None or row["sampled"] >= estimation.COMPLETE:
         return display.percent(row["rate"])
-    interval = estimation.share_interval(row["rate"], error["rate_error"], row["given"], row["sampled"])
+    interval = estimation.share_interval(row["rate"], error["rate_error"], error["effective"])
     return f"{display.percent(row['rate'])} ({display.percent(interval.low)} to {display.percent(interval.high)})"
 
 

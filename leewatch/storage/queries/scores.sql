@@ -114,7 +114,7 @@ ORDER BY spans DESC
 LIMIT 20
 
 -- name: score_errors
--- Standard errors of the estimated means and rates, from sampling by trace: Hajek's estimator under Poisson sampling,
+-- Standard errors of the estimated means and rates, from sampling by trace, and how many independent calls would leave as much open: Hajek's estimator under Poisson sampling,
 -- sum w (w - 1) e^2 / (sum w)^2 with e = sum over a trace of (value - mean) (Sarndal, Swensson & Wretman 1992, sections 5.7 and 5.8).
 WITH
     given AS
@@ -134,10 +134,11 @@ WITH
         SELECT name, sum(w) AS total, sum(w * v) / total AS mean, sumIf(w, bad) / total AS rate FROM given GROUP BY name
     )
 SELECT name, sqrt(sum(w * (w - 1) * pow(of_mean, 2))) / any(total) AS mean_error,
-       sqrt(sum(w * (w - 1) * pow(of_rate, 2))) / any(total) AS rate_error
+       sqrt(sum(w * (w - 1) * pow(of_rate, 2))) / any(total) AS rate_error,
+       pow(any(total), 2) / sum(w * (w - 1) * calls) AS effective
 FROM
 (
-    SELECT name, trace_id, max(w) AS w, sum(v - mean) AS of_mean, sum(bad - rate) AS of_rate, any(total) AS total
+    SELECT name, trace_id, max(w) AS w, count() AS calls, sum(v - mean) AS of_mean, sum(bad - rate) AS of_rate, any(total) AS total
     FROM given INNER JOIN estimates USING (name)
     GROUP BY name, trace_id
 )

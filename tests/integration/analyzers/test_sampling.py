@@ -54,7 +54,7 @@ def watch() -> Watch:
 
 
 def job(watch: Watch, *scorers: Timed, **options: float) -> ScoringJob:
-    """One that has 40 s for the calls that came in since it last looked."""
+    """One that has 35 s for the calls that came in since it last looked."""
     options = {"max_lag_seconds": 100, "interval_seconds": 10, "content_wait_seconds": 1, **options}
     section = AnalyzersSection.model_validate(options)
     return ScoringJob(section, HashingEncoder(2), scorers, watch, threading.Event(), stopwatch=lambda: watch.worked)
@@ -75,12 +75,12 @@ def test_too_many_calls_become_a_declared_sample_and_the_lag_stays_bounded(
     client: Client, add_spans: AddSpans, watch: Watch
 ) -> None:
     slow, quick = Timed(watch, "slow", 0.1), Timed(watch, "quick", 0.001)
-    traffic(add_spans, 1500)  # 150 s of work for slow; it may take what quick leaves of 40 s
+    traffic(add_spans, 1500)  # 150 s of work for slow; it may take what quick leaves of 35 s
     work = job(watch, slow, quick)
     work.run(AnalyzerStore(client))
-    assert watch.worked < 55, "40 s, the first calls, by which costs are measured, and chance"
+    assert watch.worked < 55, "35 s, the first calls, by which costs are measured, and chance"
     [rate] = rates(client)
-    assert rate == {"slow": pytest.approx((40 - 1.468) / 146.8, rel=0.01)}
+    assert rate == {"slow": pytest.approx((35 - 1.468) / 146.8, rel=0.01)}
     assert len(quick.seen) == 1500, "a quick analyzer looks at every call"
     rows = client.query("SELECT weight, count() FROM scores WHERE scorer = 'slow' GROUP BY weight").result_rows
     weights = sorted(weight for weight, _ in rows)

@@ -84,12 +84,13 @@ def test_standard_errors_are_those_of_sampling_by_trace(client: Client) -> None:
     for key, excess in (("mean_error", of_mean), ("rate_error", of_rate)):
         expected = math.sqrt(sum(w * (w - 1) * e**2 for w, e in excess.values())) / total
         assert found[key] == pytest.approx(expected)
+    assert found["effective"] == pytest.approx(total**2 / (2 * 12 + 12 + 2))
 
 
 def test_complete_scores_have_no_sampling_error(client: Client) -> None:
     insert(client, [(trace, value, 1.0) for trace, value, _ in BY_HAND])
     [found] = asked(client, "scores", "score_errors")
-    assert (found["mean_error"], found["rate_error"]) == (0.0, 0.0)
+    assert (found["mean_error"], found["rate_error"], found["effective"]) == (0.0, 0.0, math.inf)
     [names] = asked(client, "scores", "score_names")
     assert names["sampled"] == 1.0
 
@@ -114,7 +115,7 @@ def test_an_estimate_of_a_sample_holds_the_truth_where_the_unweighted_share_does
     chosen = rng.random(6000) < rate
     insert(client, [(f"{i:032x}", float(truth[i]), 1 / rate[i]) for i in np.flatnonzero(chosen)])
     [names], [errors] = asked(client, "scores", "score_names"), asked(client, "scores", "score_errors")
-    interval = share_interval(names["rate"], errors["rate_error"], names["given"], names["sampled"])
+    interval = share_interval(names["rate"], errors["rate_error"], errors["effective"])
     assert interval.low <= truth.mean() <= interval.high
     assert interval.high - interval.low < 0.05
     assert abs(truth[chosen].mean() - truth.mean()) > 0.05

@@ -25,7 +25,7 @@ def test_figures_from_a_sample_say_so_and_carry_their_interval() -> None:
     row = {"name": "response.toxicity", "rate": 0.1, "mean": 0.2, "given": 400, "sampled": 0.37}
     note = sampling_note([row, {**row, "sampled": 1.0}])
     assert note.startswith("Estimated from 37 % of calls")
-    errors = {"response.toxicity": {"rate_error": 0.015, "mean_error": 0.01}}
+    errors = {"response.toxicity": {"rate_error": 0.015, "mean_error": 0.01, "effective": 635.0}}
     assert _estimate(row, errors) == "10 % (7.4 % to 13 %)"
     assert _mean(row, errors) == "0.20 (0.18 to 0.22)"
     assert _estimate({**row, "sampled": 1.0}, errors) == "10 %"

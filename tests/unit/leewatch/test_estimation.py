@@ -17,18 +17,24 @@ def test_a_mean_lies_within_1_96_standard_errors() -> None:
 
 def test_a_share_has_wilsons_interval_for_the_number_of_calls_that_gives_its_error() -> None:
     # 10 of 100 independent calls: error sqrt(0.1 * 0.9 / 100); Wilson: (0.0552, 0.1744)
-    found = share_interval(0.1, math.sqrt(0.09 / 100), 100, 0.01)
+    found = share_interval(0.1, math.sqrt(0.09 / 100), 1000)
     assert (found.low, found.high) == pytest.approx((0.0552, 0.1744), abs=1e-4)
 
 
 def test_no_call_beyond_the_threshold_does_not_mean_that_there_is_none() -> None:
-    found = share_interval(0.0, 0.0, 200, 0.1)
+    found = share_interval(0.0, 0.0, 222)
     assert found.low == 0.0
     assert 0.01 < found.high < 0.02
 
 
+def test_a_rare_event_that_was_seen_where_every_call_was_is_not_known_better_than_the_sample_allows() -> None:
+    found = share_interval(0.0038, 0.0002, 330)
+    assert found.low < 0.001
+    assert found.high > 0.0148
+
+
 def test_nothing_is_known_without_a_call_and_all_is_known_with_every_call() -> None:
-    nothing, everything = share_interval(0.0, 0.0, 0, 0.0), share_interval(0.3, 0.0, 50, 1.0)
+    nothing, everything = share_interval(0.0, 0.0, 0), share_interval(0.3, 0.0, math.inf)
     assert (nothing.low, nothing.high) == (0.0, 1.0)
     assert (everything.low, everything.high) == (0.3, 0.3)
 
@@ -46,6 +52,7 @@ def test_intervals_hold_the_truth_of_all_calls_as_often_as_they_say(share: float
         estimate = (weights @ bad.sum(axis=1)) / total
         excess = bad.sum(axis=1) - 2 * estimate
         error = math.sqrt(float(weights * (weights - 1) @ excess**2)) / total
-        found = share_interval(float(estimate), error, bad.size, bad.size / total)
+        effective = total**2 / float((weights * (weights - 1) * 2).sum())
+        found = share_interval(float(estimate), error, effective)
         held += found.low <= truth.mean() <= found.high
     assert 0.92 <= held / 400 <= 0.99
