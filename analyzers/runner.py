@@ -14,6 +14,7 @@ from analyzers import catalog
 from analyzers import metrics as m
 from analyzers.config import AnalyzersSection, DriftSection
 from analyzers.corrections import CORRECTIONS, CorrectionsJob
+from analyzers.drift import device
 from analyzers.drift.job import DriftJob
 from analyzers.encoder import create_encoder
 from analyzers.prices import PricesJob
@@ -98,7 +99,7 @@ def jobs(
     section, drift = settings.section(AnalyzersSection), settings.section(DriftSection)
     drops = settings.section(RedactionSection).plan().drops
     scoring = ScoringJob(section, encoder, scorers, clock, stop, drops)
-    drifting = DriftJob(drift, encoder.model, clock, stop)
+    drifting = DriftJob(drift, encoder.model, clock, stop, device.resolve(section.device))
     prices = PricesJob(section.prices, clock)
     correcting = CorrectionsJob(clock, stop)
     return [

@@ -49,6 +49,12 @@ def blocks(users: Keys, sessions: Keys, traces: Keys) -> Keys:
     return traces
 
 
+def in_hours(keys: Keys, hours: Values) -> Keys:
+    """Blocks of a long span as they are within one window: a user's calls of another hour are another block."""
+    mixed = keys ^ (hours.astype(np.int64).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    return np.asarray(mixed, dtype=np.uint64)
+
+
 def effective(keys: Keys) -> float:
     """Effective number of blocks, (sum of sizes)^2 / sum of squared sizes (Kish 1965, Survey Sampling, chapter 5)."""
     if not len(keys):
@@ -64,11 +70,16 @@ def summarize(features: Vectors, keys: Keys, hour: float) -> Summaries:
     block's sum squared (Cochran 1977, Sampling Techniques, section 9A.2). Blocks are independent, rows within one need
     not be. Taken about the window's own mean it would miss a part of a block that is a large share of the window.
     """
-    _, owner, sizes = np.unique(keys, return_inverse=True, return_counts=True)
-    exact = features.astype(np.float64)
-    if len(sizes) < len(features):
-        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        exact = np.add.reduceat(exact[np.argsort(owner, kind="stable")], starts, axis=0)
+    exact = block_sums(features.astype(np.float64), keys)
     return Summaries(
         np.array([hour]), np.array([float(len(features))]), exact.sum(axis=0)[None, :], (exact**2).sum(axis=0)[None, :]
     )
+
+
+def block_sums(rows: Values, keys: Keys) -> Values:
+    """Sum of the rows float64 (n, d) of each block, float64 (b, d)."""
+    _, owner, sizes = np.unique(keys, return_inverse=True, return_counts=True)
+    if len(sizes) == len(rows):
+        return rows
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    return np.asarray(np.add.reduceat(rows[np.argsort(owner, kind="stable")], starts, axis=0))

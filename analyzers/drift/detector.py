@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from analyzers.drift import hotelling, mmd, neighbours
+from analyzers.drift.device import NUMPY
 from analyzers.drift.permutation import permutation_test
 from leewatch.contracts import Vectors
 from leewatch.errors import InputError
@@ -24,8 +25,9 @@ class PermutationDetector:
     `effect` is left at 0: it needs the topics, see `analyzers.clusters`.
     """
 
-    def __init__(self, permutations: int = 2000) -> None:
+    def __init__(self, permutations: int = 2000, device: str = NUMPY) -> None:
         self.permutations = permutations
+        self.device = device
 
     def test(self, reference: Vectors, current: Vectors, alpha: float, seed: int) -> DriftResult:
         """The verdict at level alpha, in (0, 1); deterministic for a seed.
@@ -36,7 +38,7 @@ class PermutationDetector:
         _check(reference, current)
         rng = np.random.default_rng(seed)
         pool = np.concatenate([current, reference]).astype(np.float32, copy=False)
-        statistics = {name: prepare(pool, len(current), rng) for name, prepare in BATTERY.items()}
+        statistics = {name: prepare(pool, len(current), rng, self.device) for name, prepare in BATTERY.items()}
         verdict = permutation_test(statistics, len(pool), len(current), self.permutations, rng)
         return DriftResult(
             drifted=verdict.p_value <= alpha,

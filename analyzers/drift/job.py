@@ -14,10 +14,11 @@ import numpy as np
 
 from analyzers.config import DriftSection
 from analyzers.drift.alarm import story_of
+from analyzers.drift.device import NUMPY
 from analyzers.drift.history import SeriesStore
 from analyzers.drift.records import Outcome, Series, TextStore
 from analyzers.drift.tabular import TabularTests
-from analyzers.drift.watch import METHOD, VERSION, Judgement, SeriesWatch
+from analyzers.drift.watch import METHOD, VERSION, SeriesWatch, Weighed
 from analyzers.explanation.story import Story, as_json, words
 from analyzers.store import EMBEDDINGS, AnalyzerStore, Progress
 from analyzers.windows import Plan, Window, due_after, excluded, level, plan, renewed
@@ -44,9 +45,12 @@ class DriftJob:
     wait until everything that came in by their end and the lateness is embedded.
     """
 
-    def __init__(self, section: DriftSection, model: str, clock: Clock, stop: threading.Event) -> None:
+    def __init__(
+        self, section: DriftSection, model: str, clock: Clock, stop: threading.Event, device: str = NUMPY
+    ) -> None:
         self._section = section
         self._model = model
+        self._device = device
         self._clock = clock
         self._stop = stop
         self._store: AnalyzerStore | None = None
@@ -114,9 +118,9 @@ class DriftJob:
         span = Window(max(span.start, since), span.end) if since else span
         held = excluded(drifted, window.start)
         judged = self._watch(texts.store, series).judge(window, held, since)
-        if judged.reason:
+        if judged.reason or judged.weighed is None:
             return Outcome.skipped(series, window, span, judged.reason)
-        result, text = result_of(judged, budget, held), ""
+        result, text = result_of(judged.weighed, budget, held), ""
         if result.drifted:
             story = self._explain(texts, series, span, held, judged.span)
             told = {**result.parameters, **as_json(story)}
@@ -136,7 +140,7 @@ class DriftJob:
         if self._store is not store:
             self._watches, self._store = {}, store
         if series not in self._watches:
-            self._watches[series] = SeriesWatch(SeriesStore(store, series, self._model), self._section)
+            self._watches[series] = SeriesWatch(SeriesStore(store, series, self._model), self._section, self._device)
         return self._watches[series]
 
     def _explain(self, texts: TextStore, series: Series, span: Window, held: Sequence[Window], window: Window) -> Story:
@@ -145,28 +149,28 @@ class DriftJob:
         return story_of(texts, past, series, before, held, window, self._section, seed_of(series, window))
 
 
-def result_of(judged: Judgement, budget: Budget, held: Sequence[Window]) -> DriftResult:
+def result_of(weighed: Weighed, budget: Budget, held: Sequence[Window]) -> DriftResult:
     """The verdict at the level of the budget. `statistic` is the strongest form over its expectation, 1 = healthy."""
-    strongest = judged.strongest
-    p_value = max(float(np.exp(judged.log_p)), SMALLEST_P)
+    strongest = weighed.strongest
+    p_value = max(float(np.exp(weighed.log_p)), SMALLEST_P)
     return DriftResult(
         drifted=p_value <= budget.alpha,
         p_value=p_value,
         threshold=budget.alpha,
-        statistic=strongest.ratio if strongest else 0.0,
+        statistic=strongest.ratio,
         method=METHOD,
         version=VERSION,
         effect=0.0,
-        n_reference=judged.n_reference,
-        n_current=judged.n_current,
+        n_reference=weighed.n_reference,
+        n_current=weighed.n_current,
         parameters={
-            "strongest": strongest.group if strongest else "",
-            "windows_pooled": strongest.length if strongest else 0,
+            "strongest": strongest.group,
+            "windows_pooled": strongest.length,
             "evidence": [
                 {"windows": one.length, "group": one.group, "log_p": round(one.log_p, 2), "ratio": round(one.ratio, 3)}
-                for one in judged.evidence
+                for one in weighed.evidence
             ],
-            "cycles": judged.cycles,
+            "cycles": weighed.cycles,
             "tests_per_window": budget.tests,
             "windows_left_out": len(held),
         },

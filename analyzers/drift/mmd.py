@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from analyzers.drift.device import NUMPY, squared_norms
 from analyzers.drift.permutation import Evaluate, Labels, Values
 from leewatch.contracts import Vectors
 
@@ -11,7 +12,7 @@ FEATURES = 512
 BANDWIDTH_ROWS = 1000
 
 
-def prepare(pool: Vectors, n_current: int, rng: np.random.Generator) -> Evaluate:
+def prepare(pool: Vectors, n_current: int, rng: np.random.Generator, device: str = NUMPY) -> Evaluate:
     """Squared MMD between the labelled rows and the others, Gaussian kernel (Gretton et al. 2012, JMLR 13, 723-773).
 
     The bandwidth is the median distance within the pool (section 8 there), fixed before anything is permuted. The
@@ -25,7 +26,7 @@ def prepare(pool: Vectors, n_current: int, rng: np.random.Generator) -> Evaluate
     directions = rng.standard_normal((pool.shape[1], FEATURES // 2), dtype=np.float32) / np.float32(bandwidth)
     phases = pool @ directions
     features = np.concatenate([np.cos(phases), np.sin(phases)], axis=1) * np.float32(np.sqrt(2 / FEATURES))
-    return mean_difference(features, n_current)
+    return mean_difference(features, n_current, device)
 
 
 def median_distance(pool: Vectors, rng: np.random.Generator) -> float:
@@ -41,17 +42,15 @@ def median_distance(pool: Vectors, rng: np.random.Generator) -> float:
     return float(np.sqrt(np.median(distinct))) if len(distinct) else 0.0
 
 
-def mean_difference(features: Vectors, n_current: int) -> Evaluate:
+def mean_difference(features: Vectors, n_current: int, device: str = NUMPY) -> Evaluate:
     """Squared distance between the mean features of the labelled rows and those of the others."""
     n_pool = len(features)
-    transposed = np.ascontiguousarray((features - features.mean(axis=0)).T)
+    norms = squared_norms(features - features.mean(axis=0), device)
     # With centred features the sum over the labelled rows is n_current * n_other / N times the difference of the means.
     unit = n_pool / (n_current * (n_pool - n_current))
 
     def evaluate(labels: Labels) -> Values:
-        sums = transposed @ labels
-        squares: Values = np.einsum("ij,ij->j", sums, sums, dtype=np.float64)
-        return squares * unit**2
+        return norms(labels) * unit**2
 
     return evaluate
 

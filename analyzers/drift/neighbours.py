@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from analyzers.drift.device import NUMPY
 from analyzers.drift.permutation import Evaluate, Labels, Values
 from leewatch.contracts import Vectors
 
@@ -14,7 +15,7 @@ BLOCK = 1024
 """Rows whose similarities are held at once: (1024, N) float32 is 41 MB at N = 10,000."""
 
 
-def prepare(pool: Vectors, n_current: int, rng: np.random.Generator) -> Evaluate:
+def prepare(pool: Vectors, n_current: int, rng: np.random.Generator, device: str = NUMPY) -> Evaluate:
     """How far the labelled rows keep to themselves: cubic mean of the excess of labelled neighbours.
 
     The count of labelled rows among the nearest neighbours of labelled rows is the statistic of Schilling 1986 (JASA
@@ -23,6 +24,7 @@ def prepare(pool: Vectors, n_current: int, rng: np.random.Generator) -> Evaluate
     chance fluctuation of the many others. The root makes the null distribution nearly normal, so that its tail can be
     extrapolated. On CLINC prompts it has the most power of the three for new topics.
     """
+    del device  # the neighbours' graph is sparse, and as quick on the CPU
     k = min(NEIGHBOURS, len(pool) - 1)
     adjacency = _adjacency(pool, k, rng)
     expected = np.float32(k * (n_current - 1) / (len(pool) - 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from analyzers.drift.reference import Values
+from analyzers.drift.device import NUMPY, Values, nearest_mean
 from leewatch.contracts import Vectors
 
 Folds = npt.NDArray[np.int64]
@@ -13,8 +13,6 @@ FOLDS = 5
 NEIGHBOURS = 10
 TIE = 1e-5
 """Difference of squared distances that is rounding: equal texts are equally far."""
-BLOCK = 2048
-"""Rows whose distances are held at once: (2048, 5000) float32 is 41 MB."""
 
 
 def folds_of(keys: npt.NDArray[np.uint64]) -> Folds:
@@ -22,7 +20,7 @@ def folds_of(keys: npt.NDArray[np.uint64]) -> Folds:
     return ((keys * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(40)).astype(np.int64) % FOLDS
 
 
-def distances(rows: Vectors, folds: Folds, anchors: Vectors, anchor_folds: Folds) -> Values:
+def distances(rows: Vectors, folds: Folds, anchors: Vectors, anchor_folds: Folds, device: str = NUMPY) -> Values:
     """Mean squared distance of each row to its nearest anchors outside its own fold, float64 (n,).
 
     Leaving the own fold out treats the texts that the anchors were drawn from like texts that came later: neither has
@@ -35,21 +33,8 @@ def distances(rows: Vectors, folds: Folds, anchors: Vectors, anchor_folds: Folds
         others = anchors[anchor_folds != fold]
         mine = np.flatnonzero(folds == fold)
         if len(others):
-            found[mine] = _nearest(rows[mine], others, min(NEIGHBOURS, len(others)))
+            found[mine] = nearest_mean(rows[mine], others, min(NEIGHBOURS, len(others)), device)
     return found
-
-
-def _nearest(rows: Vectors, anchors: Vectors, k: int) -> Values:
-    found = np.empty(len(rows))
-    lengths = (anchors**2).sum(axis=1)
-    for start in range(0, len(rows), BLOCK):
-        part = rows[start : start + BLOCK]
-        squared = part @ anchors.T
-        squared *= -2
-        squared += lengths
-        nearest = np.partition(squared, k - 1, axis=1)[:, :k]
-        found[start : start + BLOCK] = nearest.mean(axis=1) + (part**2).sum(axis=1)
-    return np.asarray(np.maximum(found, 0.0))
 
 
 def surprise(distance: Values, known: Values) -> Values:

@@ -31,11 +31,15 @@ SCREEN = 2.0
 
 @dataclass(frozen=True)
 class Group:
-    """Features that are tested together by one quadratic form. weights float64 (k,): weight of each squared deviation."""
+    """Features that are tested together by one quadratic form. weights float64 (k,): weight of each squared deviation.
+
+    safety: what logarithms of p-values are divided by.
+    """
 
     name: str
     columns: slice
     weights: Values
+    safety: float = TAIL_SCALE
 
     def forms(self, deviations: Deviations) -> Values:
         """Quadratic form of each row of deviations, without the pairs of a row with itself."""
@@ -123,7 +127,7 @@ class Scanner:
         for form, group, past in zip(forms, self._groups, self.calibration[len(run)], strict=True):
             value = group.mean + (form / past.level - group.mean) / (burst * past.width)
             healthy = value < group.mean + SCREEN * group.deviation or self._is_over(run, group)
-            log_p = 0.0 if healthy else log_tail(group.weights, value) / TAIL_SCALE
+            log_p = 0.0 if healthy else log_tail(group.weights, value) / group.safety
             evidence.append(Evidence(len(run), group.name, log_p, value / max(group.mean, 1e-30)))
         return evidence
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
 from analyzers.config import DriftSection
-from analyzers.drift.blocks import Keyed, blocks, summarize
+from analyzers.drift.blocks import Keyed, blocks, in_hours, summarize
+from analyzers.drift.device import NUMPY
 from analyzers.drift.features import FeatureMap, fit
 from analyzers.drift.history import ROWS_AT_ONCE, Kept, SeriesStore, StoredMap, middle
 from analyzers.drift.novelty import folds_of
@@ -26,28 +28,39 @@ GROWN = 4
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What the evidence says of a window. `reason` is not empty when it could not be judged.
+class Weighed:
+    """All evidence on a window, and the strongest. log_p: natural logarithm of the p-value of all together.
 
-    span: the windows whose evidence is strongest, the judged one last. log_p: natural logarithm of the p-value.
+    n_reference: rows of the history; n_current: rows of the windows that the strongest evidence pools.
+    """
+
+    log_p: float
+    evidence: tuple[Evidence, ...]
+    strongest: Evidence
+    n_reference: int
+    n_current: int
+    cycles: str
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is known of a window. `reason` is not empty when it could not be judged.
+
+    span: the windows whose evidence is strongest, the judged one last.
     """
 
     span: Window
-    log_p: float = 0.0
-    evidence: tuple[Evidence, ...] = ()
-    strongest: Evidence | None = None
-    n_reference: int = 0
-    n_current: int = 0
-    cycles: str = ""
+    weighed: Weighed | None = None
     reason: str = ""
 
 
 class SeriesWatch:
     """The state of one series: its map, and the summaries of its windows. All of it stands in the database."""
 
-    def __init__(self, store: SeriesStore, section: DriftSection) -> None:
+    def __init__(self, store: SeriesStore, section: DriftSection, device: str = NUMPY) -> None:
         self._store = store
         self._section = section
+        self._device = device
         self._map: StoredMap | None = None
         self._kept: Kept | None = None
 
@@ -63,39 +76,20 @@ class SeriesWatch:
             return Judgement(window, reason=self._too_few(stored))
         rows = self._store.rows(window, self._section.window_seconds, self._section.max_window)
         past = self._past(stored, span)
-        current = summary(stored.map, rows, middle(window))
+        current = summary(stored.map, rows, middle(window), self._device)
         self._store.write_windows(stored.id, [window], current)
         self._kept = Kept((*past.windows, window), join([past.summaries, current]))
-        return self._scan(stored.map, past, current, window, held)
+        return self._judged(stored.map, past, current, window, held)
 
-    def _scan(
+    def _judged(
         self, fitted: FeatureMap, past: Kept, current: Summaries, window: Window, held: Sequence[Window]
     ) -> Judgement:
         healthy = np.array([not any(one.overlaps(other) for other in held) for one in past.windows], dtype=bool)
-        length = reach(int(healthy.sum()))
-        older = np.flatnonzero(healthy)
-        older = older[older < len(past.windows) - (length - 1)]
-        history = past.summaries.part(older)
-        if history.rows.sum() < self._section.min_reference:
-            return Judgement(window, reason=self._too_few(int(history.rows.sum())))
-        lengths = [one for one in LENGTHS if one <= length]
-        reference = learn(history, fitted.floor)
-        scanner = Scanner(reference, history, fitted.groups, lengths)
-        recent = past.summaries.part(slice(max(len(past.windows) - (length - 1), 0), None))
-        together = join([recent, current])
-        evidence = scanner.scan(together, len(together) - 1)[0]
-        strongest = min(evidence, key=lambda one: one.log_p)
-        used = together.part(slice(len(together) - strongest.length, None))
-        start = window.start if strongest.length == 1 else past.windows[-(strongest.length - 1)].start
-        return Judgement(
-            span=Window(start, window.end),
-            log_p=min(strongest.log_p + np.log(len(evidence)), 0.0),
-            evidence=tuple(evidence),
-            strongest=strongest,
-            n_reference=int(history.rows.sum()),
-            n_current=int(used.rows.sum()),
-            cycles=reference.cycles,
-        )
+        weighed = weigh(fitted, past.summaries, healthy, current)
+        if weighed.n_reference < self._section.min_reference:
+            return Judgement(window, weighed, self._too_few(weighed.n_reference))
+        start = past.windows[1 - weighed.strongest.length].start if weighed.strongest.length > 1 else window.start
+        return Judgement(Window(start, window.end), weighed)
 
     def _fitted(self, span: Window, held: Sequence[Window]) -> StoredMap | int:
         """The map to use: the kept one, or a new one where there is none, it is old, or it was made of too little.
@@ -110,7 +104,12 @@ class SeriesWatch:
         if len(rows) < self._section.min_reference:
             return len(rows)
         keys = blocks(rows.users, rows.sessions, rows.traces)
-        self._map, self._kept = self._store.write_map(fit(rows.vectors, folds_of(keys)), span.end), None
+        self._map, self._kept = (
+            self._store.write_map(
+                fit(rows.vectors, folds_of(keys), in_hours(keys, rows.hours), self._device), span.end
+            ),
+            None,
+        )
         return self._map
 
     def _outworn(self, stored: StoredMap, span: Window) -> bool:
@@ -153,20 +152,48 @@ class SeriesWatch:
             for window, rows in by_window(self._store.rows(part, seconds, limit), seconds):
                 if len(rows) >= SMALLEST_WINDOW:
                     windows.append(window)
-                    parts.append(summary(fitted, rows, middle(window)))
+                    parts.append(summary(fitted, rows, middle(window), self._device))
             start = part.end
         return Kept(tuple(windows), join(parts) if parts else nothing(fitted))
 
 
+def weigh(fitted: FeatureMap, past: Summaries, healthy: npt.NDArray[np.bool_], current: Summaries) -> Weighed:
+    """The evidence that the current window and those before it have drifted (pure).
+
+    past: earlier windows in order of time; healthy bool (j,): those that may serve as reference. The newest of them are
+    kept out of the reference while they are pooled with the current one. The p-value is the smallest of all evidence
+    times its number (Bonferroni).
+    """
+    length = reach(int(healthy.sum()))
+    older = np.flatnonzero(healthy[: len(past) - (length - 1)])
+    history = past.part(older)
+    if not len(history):
+        none = Evidence(1, "", 0.0, 0.0)
+        return Weighed(0.0, (), none, 0, int(current.rows.sum()), "none")
+    reference = learn(history, fitted.floor)
+    scanner = Scanner(reference, history, fitted.groups, [one for one in LENGTHS if one <= length])
+    together = join([past.part(slice(max(len(past) - (length - 1), 0), None)), current])
+    evidence = tuple(scanner.scan(together, len(together) - 1)[0])
+    strongest = min(evidence, key=lambda one: one.log_p)
+    return Weighed(
+        log_p=min(strongest.log_p + float(np.log(len(evidence))), 0.0),
+        evidence=evidence,
+        strongest=strongest,
+        n_reference=int(history.rows.sum()),
+        n_current=int(together.rows[-strongest.length :].sum()),
+        cycles=reference.cycles,
+    )
+
+
 def reach(windows: int) -> int:
-    """The most windows that are pooled when this many healthy ones are known: at least twice as many remain before."""
-    return max((length for length in LENGTHS if windows - (length - 1) >= 2 * length), default=1)
+    """The most windows that are pooled when this many healthy ones are known: at least as many remain before."""
+    return max((length for length in LENGTHS if windows - (length - 1) >= length), default=1)
 
 
-def summary(fitted: FeatureMap, rows: Keyed, hour: float) -> Summaries:
+def summary(fitted: FeatureMap, rows: Keyed, hour: float, device: str = NUMPY) -> Summaries:
     """Summary of one window's rows under a map."""
     keys = blocks(rows.users, rows.sessions, rows.traces)
-    return summarize(fitted.transform(rows.vectors, folds_of(keys)), keys, hour)
+    return summarize(fitted.transform(rows.vectors, folds_of(keys), device), keys, hour)
 
 
 def by_window(rows: Keyed, seconds: int) -> Iterator[tuple[Window, Keyed]]:

@@ -221,7 +221,8 @@ ORDER BY number, cityHash64(trace_id, span_id), trace_id, span_id
 LIMIT {limit:UInt32} BY number;
 
 -- name: embedding_reference
--- A sample of one series' rows in a span of event time, fixed by the rows themselves, in the shape of `embedding_rows`.
+-- A sample of one series' rows in a span of event time, in the shape of `embedding_rows` with numbers of hours. Whole hours of users,
+-- sessions or traces are drawn, by their hash, so that it shows how rows move together.
 SELECT toUInt32(number) AS number, users, sessions, traces, vector
 FROM
 (
@@ -243,7 +244,7 @@ LEFT ANY JOIN
     WHERE project = {project:String} AND service = {service:String}
       AND ts >= {since:DateTime64(3, 'UTC')} AND ts < {until:DateTime64(3, 'UTC')} AND (user_id != '' OR session_id != '')
 ) AS people USING (trace_id, span_id)
-ORDER BY cityHash64(trace_id, span_id), trace_id, span_id
+ORDER BY cityHash64(if(users != 0, users, if(sessions != 0, sessions, traces)), number), trace_id, span_id
 LIMIT {limit:UInt32};
 
 -- name: drift_map

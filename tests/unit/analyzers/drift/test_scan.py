@@ -14,6 +14,7 @@ from leewatch.contracts import Vectors
 
 ROWS = 200
 HISTORY = 72
+KEYS = np.arange(1, 2001, dtype=np.uint64)
 
 
 def texts(count: int, topics: int, rng: np.random.Generator, first: int = 0) -> Vectors:
@@ -29,7 +30,7 @@ def summary(fitted: FeatureMap, vectors: Vectors, hour: int, rng: np.random.Gene
 
 
 def fitted_map(rng: np.random.Generator) -> FeatureMap:
-    return fit(texts(2000, 10, rng), folds_of(np.arange(1, 2001, dtype=np.uint64)))
+    return fit(texts(2000, 10, rng), folds_of(KEYS[:2000]), KEYS[:2000])
 
 
 def windows(fitted: FeatureMap, samples: list[Vectors], rng: np.random.Generator) -> Summaries:
@@ -105,7 +106,7 @@ def test_a_burst_of_one_user_is_not_drift() -> None:
 def test_constant_text_has_not_drifted_and_a_new_text_has() -> None:
     rng = np.random.default_rng(5)
     same = np.tile(np.eye(1, 24, dtype=np.float32), (ROWS, 1))
-    fitted = fit(np.tile(same, (5, 1)), folds_of(np.arange(1, 1001, dtype=np.uint64)))
+    fitted = fit(np.tile(same, (5, 1)), folds_of(KEYS[:1000]), KEYS[:1000])
     healthy = [same] * (HISTORY + 24)
     other = same.copy()
     other[:40] = np.eye(1, 24, 3, dtype=np.float32)
