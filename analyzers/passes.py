@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from analyzers.store import Candidate, Content
+from leewatch.contracts import Encoder, Vectors
 
 BATCH_CHARACTERS = 200_000
 """Characters of text in one batch: seconds of work on a CPU, so that a stop is never far."""
@@ -56,6 +58,29 @@ class Step:
     worked: int
     missing: int
     whole: bool = False
+
+
+class Asked:
+    """An `Encoder` that tells when it is asked for vectors."""
+
+    def __init__(self, encoder: Encoder, tell: Callable[[], None]) -> None:
+        self._encoder, self._tell = encoder, tell
+
+    @property
+    def model(self) -> str:
+        return self._encoder.model
+
+    @property
+    def dimension(self) -> int:
+        return self._encoder.dimension
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        if texts:
+            self._tell()
+        return self._encoder.encode(texts)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._encoder, name)
 
 
 def by_size(spans: Sequence[tuple[Candidate, Content]]) -> Iterator[list[tuple[Candidate, Content]]]:

@@ -34,6 +34,8 @@ class Sampler:
         self._first = first
         self._decided: datetime | None = None
         self.costs = Costs()
+        self.together = {EMBEDDINGS}
+        """Analyzers that were seen to ask the encoder."""
 
     def decide(self, store: AnalyzerStore, now: datetime) -> Decision:
         """The rates of what was received since the last decision, written down. Nothing of it was looked at before."""
@@ -51,7 +53,7 @@ class Sampler:
         costs = {name: cost for name in self._analyzers if (cost := self.costs.of(name)) is not None}
         if not costs:
             until, calls = self._first_part(store, since, until, calls)
-        decision = Decision(since, until, fair_rates(costs, calls, self._max_lag * WORK), calls)
+        decision = Decision(since, until, fair_rates(costs, calls, self._max_lag * WORK, self.together), calls)
         if calls:
             record(store, decision)
         if decision.rates:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -45,25 +45,29 @@ class Costs:
         return self._seconds[analyzer] / calls if calls > 0 else None
 
 
-def fair_rates(costs: Mapping[str, float], calls: int, budget: float) -> dict[str, float]:
+def fair_rates(
+    costs: Mapping[str, float], calls: int, budget: float, together: Collection[str] = ()
+) -> dict[str, float]:
     """The share of `calls` that each analyzer may look at in `budget` seconds together; only those below 1 are named.
 
     costs: seconds a call by analyzer. Time is shared max-min fairly (Bertsekas and Gallager, Data Networks, 2nd ed.,
     section 6.5.2): who needs less than an equal part looks at every call and leaves the rest to the others, so that one
-    slow analyzer does not make samples of the quick ones. A cheaper analyzer never has the lower rate.
+    slow analyzer does not make samples of the quick ones. together: analyzers that share work, as vectors of the same texts,
+    and so get one rate: what the first of them does for a call is what makes the others cheap.
     """
+    joined = tuple(sorted(name for name in costs if name in together))
+    units = [*([joined] if joined else []), *((name,) for name in costs if name not in together)]
+    each = {unit: sum(costs[name] for name in unit) / len(unit) for unit in units}
+    waiting = sorted(units, key=lambda unit: (each[unit], unit))
+    members, left = sum(map(len, units)), budget
     rates: dict[str, float] = {}
-    left = budget
-    waiting = sorted(costs, key=lambda name: (costs[name], name))
-    while waiting:
-        need = costs[waiting[0]] * calls
-        part = left / len(waiting)
-        name = waiting.pop(0)
+    for unit in waiting:
+        need = each[unit] * len(unit) * calls
+        part = left * len(unit) / members
         rate = 1.0 if need <= part else part / need
         rate = 1.0 if rate > COMPLETE else max(rate, LEAST)
-        left = max(left - need * rate, 0.0)
-        if rate < 1.0:
-            rates[name] = rate
+        left, members = max(left - need * rate, 0.0), members - len(unit)
+        rates.update(dict.fromkeys(unit, rate) if rate < 1.0 else {})
     return rates
 
 

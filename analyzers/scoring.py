@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from analyzers.backlog import Slice, Slices
 from analyzers.config import AnalyzersSection
 from analyzers.isolation import Attempts, score_isolated
-from analyzers.passes import Pass, Step, by_size
+from analyzers.passes import Asked, Pass, Step, by_size
 from analyzers.peers import StoredPeers
 from analyzers.sampler import Sampler, make_whole, sampled_times, whole_after
 from analyzers.sampling import Decision
@@ -177,7 +177,6 @@ class ScoringJob:
 
     @property
     def names(self) -> list[str]:
-        """The analyzers: scorers, and `embeddings`."""
         return list(self._names)
 
     def errors(self) -> str:
@@ -215,9 +214,8 @@ class ScoringJob:
         done = Pass()
         self._groups(store, found.found, done)
         postponed = {name: len(moments) for name, moments in done.waiting.items()}
-        worked = max(done.rows.values(), default=0)
         missing = found.total - len(found.found) + max(postponed.values(), default=0)
-        return Step(worked, missing), postponed
+        return Step(max(done.rows.values(), default=0), missing), postponed
 
     def _chunk(self) -> int:
         """Spans that take all analyzers a quarter of `interval_seconds`: what is live does not wait for the rest."""
@@ -314,9 +312,10 @@ class ScoringJob:
         outputs = scorer.outputs
         unable = {span.key: _unable(span, content) for span, content in batch}
         able = [(span, _texts(span, content)) for span, content in batch if not unable[span.key]]
+        asked = Asked(self._encoder, lambda: self._sampler.together.add(scorer.name))
         try:
             judge = self._peers.bound(scorer, store, able, self._clock())
-            results = iter(score_isolated(judge, [texts for _, texts in able], self._encoder))
+            results = iter(score_isolated(judge, [texts for _, texts in able], asked))
         except Exception as error:  # noqa: BLE001  a scorer is a plugin and may raise anything; the others go on
             self._attempts.failed(scorer.name, error)
             return None

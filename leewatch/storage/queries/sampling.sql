@@ -41,7 +41,7 @@ LIMIT {limit:UInt32};
 -- name: whole_scores
 -- Gives the scores of a time that was sampled their weight as part of all calls. A scorer's own sampling stays in its weight.
 INSERT INTO scores
-SELECT * REPLACE (if(weight = 0, 1, weight * {rate:Float64}) AS weight, now64(3, 'UTC') AS scored_at)
+SELECT * REPLACE (if(weight = 0, 1, round(weight * {rate:Float64}, 4)) AS weight, now64(3, 'UTC') AS scored_at)
 FROM
 (
 SELECT * FROM scores FINAL

@@ -136,6 +136,21 @@ def test_what_was_left_out_is_looked_at_when_there_is_time_and_weights_become_on
     assert client.query("SELECT count() FROM sampling FINAL WHERE since > toDateTime64(0, 3)").result_rows[0][0] > 0
 
 
+def test_scorers_that_use_the_encoder_share_its_rate(client: Client, add_spans: AddSpans, watch: Watch) -> None:
+    class Encoding(Timed):
+        def score(self, spans: Sequence[SpanTexts], encoder: Encoder) -> list[list[Score]]:
+            encoder.encode([span.prompt or "" for span in spans])
+            return super().score(spans, encoder)
+
+    traffic(add_spans, 900)
+    job(watch, Encoding(watch, "dear", 0.1), Encoding(watch, "cheap", 0.001), Timed(watch, "apart", 0.001)).run(
+        AnalyzerStore(client)
+    )
+    [rate] = rates(client)
+    assert set(rate) == {"embeddings", "dear", "cheap"}
+    assert len(set(rate.values())) == 1
+
+
 def test_a_restart_keeps_the_rates_that_were_decided(client: Client, add_spans: AddSpans, watch: Watch) -> None:
     traffic(add_spans, 800)
     first = Timed(watch, "slow", 0.1)

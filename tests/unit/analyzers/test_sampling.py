@@ -34,6 +34,12 @@ def test_equal_analyzers_get_equal_rates() -> None:
     assert fair_rates({"a": 0.1, "b": 0.1}, 1000, 40) == {"a": pytest.approx(0.2), "b": pytest.approx(0.2)}
 
 
+def test_analyzers_that_share_work_get_one_rate_and_as_many_parts_as_they_are() -> None:
+    # 1000 calls, 40 s: a and b together need 60 s of their two thirds, 26.7 s, and what quick leaves of its 13.3 s
+    rates = fair_rates({"a": 0.05, "b": 0.01, "quick": 0.001}, 1000, 40, {"a", "b", "absent"})
+    assert rates == {"a": pytest.approx(39 / 60), "b": pytest.approx(39 / 60)}
+
+
 @given(
     st.dictionaries(st.sampled_from("abcdef"), st.floats(1e-5, 10), min_size=1),
     st.integers(1, 10**6),
