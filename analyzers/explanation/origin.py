@@ -17,7 +17,7 @@ PERMUTATIONS = 999
 DIRECTIONS = 64
 """Principal directions of the answers that are looked at, at most one for every four comparable rows: fewer rows cannot
 tell more directions apart."""
-RIDGE = 0.1
+RIDGE = 1.0
 """Of the mean variance, added to each direction's: directions that hardly vary would otherwise decide."""
 PERMUTED_AT_ONCE = 2_000_000
 """Permuted labels held at a time: 16 MB."""
