@@ -37,8 +37,8 @@ CASES = ((0.2, 1), (0.1, 2), (0.05, 6), (0.02, 24))
 """(share of the new topic, windows of N rows until it is found)."""
 MODELS, MODEL_SHARES = np.array(["a", "b", "c"]), [0.5, 0.3, 0.2]
 LANGUAGES, LANGUAGE_SHARES = np.array(["en", "de"]), [0.8, 0.2]
-TASKS = 80
-"""Tasks of WildBench that a pair of models is compared on: their answers are long."""
+TASKS = 330
+"""Tasks of WildBench that a pair of models is compared on, at most."""
 
 
 @dataclass(frozen=True)
