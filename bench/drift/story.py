@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import orjson
-from bench.drift.pool import Texts, load, split
 
 from analyzers.explanation.changepoint import locate
 from analyzers.explanation.origin import answers_given_prompts
 from analyzers.explanation.regions import find
 from analyzers.explanation.segments import explain
 from analyzers.explanation.story import ANSWERS_CHANGED
+from bench.drift.pool import Texts, load, split
 from leewatch.contracts import Vectors
 
 N = 500
