@@ -14,9 +14,6 @@ Codes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 PERMUTATIONS = 999
-DIRECTIONS = 64
-"""Principal directions of the answers that are looked at, at most one for every four comparable rows: fewer rows cannot
-tell more directions apart."""
 RIDGE = 1.0
 """Of the mean variance, added to each direction's: directions that hardly vary would otherwise decide."""
 PERMUTED_AT_ONCE = 2_000_000
@@ -77,9 +74,7 @@ def _centred(values: Floats, codes: Codes) -> Floats:
 
 def _whitened(rows: Floats) -> Floats:
     """The rows on their principal directions, each divided by its ridged standard deviation."""
-    keep = max(1, min(DIRECTIONS, len(rows) // 4, rows.shape[1]))
     values, vectors = np.linalg.eigh(rows.T @ rows / len(rows))
-    values, vectors = values[::-1][:keep], vectors[:, ::-1][:, :keep]
     scale = 1 / np.sqrt(np.maximum(values, 0) + RIDGE * values.mean() + 1e-12)
     scaled: Floats = (rows @ (vectors * scale)).astype(np.float32)
     return scaled
