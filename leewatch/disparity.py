@@ -106,7 +106,7 @@ def _compared(one: Segment, other: Segment, shares: bool) -> Disparity:
 
 def newcombe(one: Segment, other: Segment) -> Interval:
     """The interval of a difference of two shares."""
-    first, second = (share_interval(part.mean, part.error, part.traces, 0.0) for part in (one, other))
+    first, second = (share_interval(part.mean, part.error, part.traces) for part in (one, other))
     difference = one.mean - other.mean
     return Interval(
         difference - math.hypot(one.mean - first.low, second.high - other.mean),

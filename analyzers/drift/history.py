@@ -59,6 +59,11 @@ class SeriesStore:
         )
         return unpack(content, seconds)
 
+    def first(self, span: Window) -> datetime | None:
+        """When the first row in the span is, None when there is none."""
+        found = self._store.rows("embedding_first", **self._key, since=span.start, until=span.end)[0]["first"]
+        return None if found is None else utc(found)
+
     def sample(self, span: Window, held: Sequence[Window], limit: int) -> Keyed:
         """At most `limit` rows of the span outside the held windows, in an order fixed by the rows themselves."""
         content = self._store.packed(

@@ -17,7 +17,7 @@ from analyzers.drift.history import ROWS_AT_ONCE, Kept, SeriesStore, StoredMap, 
 from analyzers.drift.novelty import folds_of
 from analyzers.drift.reference import Summaries, join, learn
 from analyzers.drift.scan import LENGTHS, Evidence, Scanner
-from analyzers.windows import EPOCH, Window
+from analyzers.windows import EPOCH, Window, aligned
 
 METHOD = "scan[topics,novel,tail]"
 VERSION = "1"
@@ -146,7 +146,8 @@ class SeriesWatch:
         step = timedelta(seconds=seconds * max(ROWS_AT_ONCE // limit, 1))
         windows: list[Window] = []
         parts: list[Summaries] = []
-        start = span.start
+        first = self._store.first(span)
+        start = span.end if first is None else max(span.start, aligned(first, seconds))
         while start < span.end:
             part = Window(start, min(start + step, span.end))
             for window, rows in by_window(self._store.rows(part, seconds, limit), seconds):

@@ -195,6 +195,13 @@ WHERE project = {project:String} AND service = {service:String} AND kind = 'llm'
 ORDER BY ingested_at DESC
 LIMIT 1 BY trace_id, span_id;
 
+-- name: embedding_first
+-- When the first row of one series in a span of event time is; NULL when there is none.
+SELECT minOrNull(ts) AS first
+FROM embeddings
+WHERE project = {project:String} AND service = {service:String} AND field = {field:String} AND model = {model:String}
+  AND ts >= {since:DateTime64(3, 'UTC')} AND ts < {until:DateTime64(3, 'UTC')} AND notEmpty(vector);
+
 -- name: embedding_rows
 -- Rows of one series in a span of event time, at most `limit` of each window, fixed by the rows themselves: number of the window
 -- since 1970, hashes of user, session and trace (0 where there is none), vector. Equal texts of one trace count once.
