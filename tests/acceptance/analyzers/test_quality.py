@@ -76,6 +76,7 @@ def test_groundedness_ranks_held_out_answers(name: str, bar: float, encoder: Enc
     assert measured(f"hallucination/{name}.jsonl.gz", "response.hallucination", encoder) >= bar
 
 
+@pytest.mark.slow
 def test_edited_summaries_are_ranked_above_reworded_ones_in_six_domains(encoder: Encoder) -> None:
     files = sorted(path.name for path in (DATA / "hallucination").glob("summedits_*.jsonl.gz"))
     assert len(files) == 6
@@ -104,6 +105,7 @@ def test_hidden_instructions_are_found_in_unseen_contexts(encoder: Encoder) -> N
     assert measured("prompt_injection/bipia_indirect.jsonl.gz", "context.injection", encoder) >= 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "least", "most"),
     [("jailbreak_llms", 0.8, 1.0), ("wildguard_benign", 0.0, 0.05), ("notinject_one", 0.0, 0.1)],
