@@ -70,7 +70,6 @@ class DriftSection(Section):
         1.0, gt=0, le=1000, description="false alarms that all drift tests together may cause in 30 days"
     )
     tabular: bool = Key(True, description="test latency, tokens, scores, finish reasons and errors too")
-    permutations: int = Key(2000, ge=200, le=100_000, description="permutations of one test")
 
     @field_validator("fields")
     @classmethod

@@ -164,6 +164,25 @@ def probe_rows(vocabulary: int, longest: int) -> list[list[int]]:
     return [[(7 * place + size) % vocabulary for place in range(min(size, longest))] for size in (2, 3, 9, 10, 200)]
 
 
+class EncoderProxy:
+    """An `Encoder` in front of another one: its model and dimension; what is done with texts is for the subclass."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+
+    @property
+    def model(self) -> str:
+        return self._encoder.model
+
+    @property
+    def dimension(self) -> int:
+        return self._encoder.dimension
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """As the other encoder's."""
+        return self._encoder.encode(texts)
+
+
 def chunked(ids: list[int], size: int) -> list[list[int]]:
     """The ids in consecutive chunks of nearly equal length, each at most `size`; one empty chunk for no id.
 

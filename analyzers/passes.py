@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from analyzers.encoder import EncoderProxy
 from analyzers.store import Candidate, Content
 from leewatch.contracts import Encoder, Vectors
 
@@ -60,24 +61,17 @@ class Step:
     whole: bool = False
 
 
-class Asked:
+class Asked(EncoderProxy):
     """An `Encoder` that tells when it is asked for vectors."""
 
     def __init__(self, encoder: Encoder, tell: Callable[[], None]) -> None:
-        self._encoder, self._tell = encoder, tell
-
-    @property
-    def model(self) -> str:
-        return self._encoder.model
-
-    @property
-    def dimension(self) -> int:
-        return self._encoder.dimension
+        super().__init__(encoder)
+        self._tell = tell
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         if texts:
             self._tell()
-        return self._encoder.encode(texts)
+        return super().encode(texts)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._encoder, name)

@@ -32,10 +32,11 @@ def read_rows(path: str, text_field: str = "") -> Iterator[Row]:
     that is neither 0 nor 1, and a file that cannot be read.
     """
     for number, value in jsonl.objects(path):
-        yield _row(value, f"{path}:{number}", number, text_field)
+        yield row_of(value, f"{path}:{number}", number, text_field)
 
 
-def _row(value: Mapping[str, Any], place: str, number: int, text_field: str) -> Row:
+def row_of(value: Mapping[str, Any], place: str, number: int, text_field: str = "") -> Row:
+    """One object as `read_rows` gives it. place: file and line, for errors; number: of the line."""
     texts: dict[str, str | None] = {}
     for field in TEXT_FIELDS:
         text = value.get("text" if field == text_field else field)

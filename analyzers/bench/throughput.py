@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from analyzers.bench.texts import Shape, Writer
+from analyzers.encoder import EncoderProxy
 from analyzers.isolation import score_isolated
 from leewatch.contracts import Encoder, Scorer, Vectors
 from leewatch.schema import SpanTexts
@@ -60,25 +61,17 @@ class Result:
         return asdict(self)
 
 
-class Stopwatch:
+class Stopwatch(EncoderProxy):
     """An `Encoder` that says how long it was asked for, and how many texts."""
 
     def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
+        super().__init__(encoder)
         self.seconds = 0.0
         self.texts = 0
 
-    @property
-    def model(self) -> str:
-        return self._encoder.model
-
-    @property
-    def dimension(self) -> int:
-        return self._encoder.dimension
-
     def encode(self, texts: Sequence[str]) -> Vectors:
         began = time.perf_counter()
-        vectors = self._encoder.encode(texts)
+        vectors = super().encode(texts)
         self.seconds += time.perf_counter() - began
         self.texts += len(set(texts))
         return vectors

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -23,6 +21,7 @@ from leewatch import config, stopping
 from leewatch.cli.query import parse_time
 from leewatch.config import Settings
 from leewatch.errors import InputError
+from leewatch.locking import exclusive
 from leewatch.storage import client
 
 LOCK = "backfill.lock"
@@ -91,17 +90,8 @@ def _show(run: Backfill, store: AnalyzerStore, since: datetime, until: datetime)
         raise typer.Exit(1)
 
 
-@contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
+def _alone(settings: Settings) -> AbstractContextManager[None]:
     """Raises InputError when another one runs on this data directory."""
     settings.data.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(settings.data / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise InputError("another `leewatch backfill` runs on this data directory; wait until it ends") from None
-    try:
-        yield
-    finally:
-        os.close(descriptor)
+    message = "another `leewatch backfill` runs on this data directory; wait until it ends"
+    return exclusive(settings.data / LOCK, InputError(message))

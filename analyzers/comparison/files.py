@@ -12,8 +12,8 @@ from analyzers.cli.score import choose
 from analyzers.comparison.estimate import Codes, Rows
 from analyzers.comparison.measures import measure
 from analyzers.comparison.report import Column
-from analyzers.comparison.strata import matched
-from analyzers.rows import Row, read_rows
+from analyzers.comparison.strata import codes, matched
+from analyzers.rows import Row, row_of
 from leewatch import jsonl
 from leewatch.contracts import Encoder, Vectors
 from leewatch.errors import InputError
@@ -32,25 +32,21 @@ def groups(a: Path, b: Path, scores: str, encoder: Encoder) -> tuple[Rows, list[
     objects: list[dict[str, Any]] = []
     sizes = []
     for path, option in ((a, "--a"), (b, "--b")):
-        found = list(read_rows(str(path)))
+        found = list(jsonl.objects(str(path)))
         if not found:
             raise InputError(f"{option} {path}: the file has no rows.")
-        rows += found
-        objects += [value for _, value in jsonl.objects(str(path))]
+        rows += [row_of(value, f"{path}:{number}", number) for number, value in found]
+        objects += [value for _, value in found]
         sizes.append(len(found))
     in_b = np.arange(len(rows)) >= sizes[0]
     prompts = [row.texts.prompt or "" for row in rows]
-    sessions = _codes([str(value.get("session_id") or i) for i, value in enumerate(objects)])
+    sessions = codes([str(value.get("session_id") or i) for i, value in enumerate(objects)])
     known, strata = matched(in_b, _prompts(prompts), _vectors(prompts, encoder), sessions)
     return known, [*_numbers(objects), *_scores(rows, scores, encoder)], strata
 
 
-def _codes(values: Sequence[str]) -> Codes:
-    return np.unique(np.array(values), return_inverse=True)[1].astype(np.int64)
-
-
 def _prompts(prompts: Sequence[str]) -> Codes:
-    return np.where([bool(text) for text in prompts], _codes(prompts), -1).astype(np.int64)
+    return np.where([bool(text) for text in prompts], codes(prompts), -1).astype(np.int64)
 
 
 def _vectors(prompts: Sequence[str], encoder: Encoder) -> Vectors | None:

@@ -45,9 +45,6 @@ CALL_MEASURES = (
 """Measures of the call itself. `truncated`: the answer ended at the token limit. Tokens and lengths have no bad
 direction of their own: what they cost is `cost_usd`."""
 
-HELPFUL = frozenset({"human", "sdk"})
-"""Sources whose scores may mean anything: neither direction is called worse."""
-
 
 def measure(name: str, source: str = "scorer") -> Measure:
     """The measure of a name: one of CALL_MEASURES, else a score.

@@ -12,7 +12,7 @@ import numpy as np
 from analyzers.comparison.estimate import Codes, Rows
 from analyzers.comparison.measures import CALL_MEASURES, measure
 from analyzers.comparison.report import Column
-from analyzers.comparison.strata import matched
+from analyzers.comparison.strata import codes, matched
 from analyzers.store import AnalyzerStore
 from leewatch.contracts import Vectors
 from leewatch.errors import InputError
@@ -71,7 +71,7 @@ def groups(
         sizes.append(len(found))
     _disjoint(calls, sizes[0])
     in_b = np.arange(len(calls)) >= sizes[0]
-    sessions = _codes([row["session_id"] or row["trace_id"] for row in calls])
+    sessions = codes([row["session_id"] or row["trace_id"] for row in calls])
     rows, strata = matched(in_b, _prompts(calls), _vectors(calls), sessions)
     return rows, [*_call_columns(calls), *_score_columns(calls)], strata
 
@@ -88,14 +88,10 @@ def _disjoint(calls: Sequence[Mapping[str, Any]], n_a: int) -> None:
         raise InputError(f"{len(both)} calls belong to both groups. Choose --a and --b so that no call is in both.")
 
 
-def _codes(values: Sequence[str]) -> Codes:
-    return np.unique(np.array(values), return_inverse=True)[1].astype(np.int64)
-
-
 def _prompts(calls: Sequence[Mapping[str, Any]]) -> Codes:
-    codes = np.unique(np.array([int(row["prompt_key"]) for row in calls], dtype=np.uint64), return_inverse=True)[1]
+    numbers = np.unique(np.array([int(row["prompt_key"]) for row in calls], dtype=np.uint64), return_inverse=True)[1]
     known = np.array([row["prompt_key"] != 0 for row in calls])
-    return np.where(known, codes, -1).astype(np.int64)
+    return np.where(known, numbers, -1).astype(np.int64)
 
 
 def _vectors(calls: Sequence[Mapping[str, Any]]) -> Vectors | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from sklearn.cluster import MiniBatchKMeans
@@ -15,6 +17,11 @@ ROWS_PER_STRATUM = 20
 MOST_STRATA = 50
 
 
+def codes(values: Sequence[str]) -> Codes:
+    """A number from 0 for each value, int64 (n,), the same for equal values."""
+    return np.unique(np.array(values), return_inverse=True)[1].astype(np.int64)
+
+
 def matched(in_b: Flags, prompts: Codes, vectors: Vectors | None, sessions: Codes, seed: int = 0) -> tuple[Rows, str]:
     """(rows with strata and blocks, how prompts were matched: `prompt`, `cluster` or `none`).
 
@@ -25,8 +32,8 @@ def matched(in_b: Flags, prompts: Codes, vectors: Vectors | None, sessions: Code
     stratum of their own.
     """
     if _paired(in_b, prompts):
-        codes = np.unique(prompts, return_inverse=True)[1].astype(np.int64)
-        return Rows(in_b, codes, codes), "prompt"
+        pairs = np.unique(prompts, return_inverse=True)[1].astype(np.int64)
+        return Rows(in_b, pairs, pairs), "prompt"
     if vectors is None or not vectors.any():
         return Rows(in_b, np.zeros(len(in_b), dtype=np.int64), sessions), "none"
     return Rows(in_b, clusters(in_b, vectors, seed), sessions), "cluster"
@@ -48,7 +55,7 @@ def clusters(in_b: Flags, vectors: Vectors, seed: int) -> Codes:
     smaller = int(min((known & in_b).sum(), (known & ~in_b).sum()))
     distinct = len(np.unique(vectors[known].round(4), axis=0))
     k = max(1, min(MOST_STRATA, smaller // ROWS_PER_STRATUM, distinct))
-    codes = np.full(len(in_b), k, dtype=np.int64)
+    found = np.full(len(in_b), k, dtype=np.int64)
     model = MiniBatchKMeans(n_clusters=k, n_init=3, random_state=seed, batch_size=1024)
-    codes[known] = model.fit_predict(vectors[known])
-    return codes
+    found[known] = model.fit_predict(vectors[known])
+    return found

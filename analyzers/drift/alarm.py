@@ -8,6 +8,7 @@ from datetime import timedelta
 import numpy as np
 
 from analyzers.clusters import Movement, explain
+from analyzers.comparison.strata import codes
 from analyzers.config import DriftSection
 from analyzers.drift.history import SeriesStore
 from analyzers.drift.records import Sample, Series, TextStore
@@ -112,5 +113,4 @@ def _pairs(
                 traces.append(key[0])
     if not prompts:
         return None
-    sessions = np.unique(np.array(traces), return_inverse=True)[1].astype(np.int64)
-    return Pairs(np.stack(prompts), np.stack(answers), np.array(current), sessions)
+    return Pairs(np.stack(prompts), np.stack(answers), np.array(current), codes(traces))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -17,6 +14,7 @@ from leewatch import config
 from leewatch.cli.query import parse_time
 from leewatch.config import Settings
 from leewatch.errors import InputError
+from leewatch.locking import exclusive
 from leewatch.storage.client import connect
 from leewatch.storage.normalize import LATE, Normalization
 
@@ -69,17 +67,8 @@ def normalize(
     print(f"{len(ready)} of {len(days)} days derived anew" + (f", {late:,} late spans added" if late else ""))
 
 
-@contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
+def _alone(settings: Settings) -> AbstractContextManager[None]:
     """Raises InputError when another one runs on this data directory."""
     settings.data.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(settings.data / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise InputError("another `leewatch normalize` runs on this data directory; wait until it ends") from None
-    try:
-        yield
-    finally:
-        os.close(descriptor)
+    message = "another `leewatch normalize` runs on this data directory; wait until it ends"
+    return exclusive(settings.data / LOCK, InputError(message))

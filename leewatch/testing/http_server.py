@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,11 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class HttpServer:
-    """Listens on a free loopback port while it is entered; `answer` is called for every POST, from several threads."""
+class LoopbackServer:
+    """Listens on a free loopback port while it is entered, one thread a connection."""
 
-    def __init__(self, answer: Callable[[Asked], Answer]) -> None:
-        self.asked: list[Asked] = []
-        owner = self
-
-        class Handler(_Handler):
-            def reply(self, asked: Asked) -> Answer:
-                owner.asked.append(asked)
-                return answer(asked)
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
@@ -50,7 +42,7 @@ class HttpServer:
         """Address without a path."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def __enter__(self) -> HttpServer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -62,12 +54,23 @@ class HttpServer:
         self._thread.join()
 
 
+class HttpServer(LoopbackServer):
+    """`answer` is called for every POST, from several threads; `asked` are the requests so far."""
+
+    def __init__(self, answer: Callable[[Asked], Answer]) -> None:
+        self.asked: list[Asked] = []
+
+        def reply(asked: Asked) -> Answer:
+            self.asked.append(asked)
+            return answer(asked)
+
+        super().__init__(type("Handler", (_Handler,), {"reply": staticmethod(reply)}))
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # head and body in one packet: else each answer waits for the client's delayed acknowledgement
-
-    def reply(self, asked: Asked) -> Answer:
-        raise NotImplementedError
+    reply: Callable[[Asked], Answer]
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

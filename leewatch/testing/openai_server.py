@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from leewatch.testing.http_server import LoopbackServer
 
 ANSWER = "Ferries leave at 08:10 and at 17:40 from the old pier."
 FIRST_TOKEN_SECONDS = 0.05
@@ -18,30 +19,16 @@ FIRST_TOKEN_SECONDS = 0.05
 CREATED = 1_700_000_000
 
 
-class OpenAIServer:
+class OpenAIServer(LoopbackServer):
     """Listens on a free loopback port while it is entered."""
 
     def __init__(self, answer: str = ANSWER) -> None:
-        handler = type("Handler", (_Handler,), {"answer": answer})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        super().__init__(type("Handler", (_Handler,), {"answer": answer}))
 
     @property
     def base_url(self) -> str:
         """Value for the client's `base_url`."""
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
-
-    def __enter__(self) -> OpenAIServer:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        return f"{self.url}/v1"
 
 
 def usage(request: dict[str, Any], answer: str) -> dict[str, int]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from analyzers.encoder import TOKENS_PER_BATCH
 from leewatch.errors import ConfigError, MissingExtraError, ModelNotFoundError
 
 Outputs = npt.NDArray[np.float32]
@@ -19,7 +20,6 @@ STRIDE = 64
 """Tokens that two neighbouring windows of a long text share."""
 LONGEST_WINDOW = 4096
 """Tokens of a window where the model names no limit of its own, or a larger one."""
-TOKENS_PER_BATCH = {"cpu": 4096, "cuda": 65_536}
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,6 @@ def analyze(client: Client, now: datetime, **options: object) -> None:
             "lateness_seconds": 0,
             "min_window": 50,
             "min_reference": 200,
-            "permutations": 400,
             **options,
         }
     )
