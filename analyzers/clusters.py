@@ -62,7 +62,12 @@ def explain(
 
 
 def _labels(texts: Sequence[str], places: npt.NDArray[np.int64]) -> dict[int, str]:
-    return keywords([_REDACTED.sub(" ", redact(text)) for text in texts], places)
+    return keywords([without_secrets(text) for text in texts], places)
+
+
+def without_secrets(text: str) -> str:
+    """The text redacted, and without what stands for the redacted parts: those are no words of its topic."""
+    return _REDACTED.sub(" ", redact(text))
 
 
 def _cluster(
@@ -80,14 +85,19 @@ def _cluster(
         labels.get(number, f"topic {number + 1}"),
         round(move.before, 4),
         round(move.after, 4),
-        _examples(rows, vectors[grew], center, texts[grew]),
+        examples(rows, vectors[grew], center, texts[grew]),
         tuple(round(edge, 4) for edge in move.before_interval),
         tuple(round(edge, 4) for edge in move.after_interval),
     )
 
 
 def keywords(texts: Sequence[str], topics: npt.NDArray[np.int64]) -> dict[int, str]:
-    """The three words that tell each topic from the others, by class-based tf-idf.
+    """The three words that tell each topic from the others, as `telling_words` finds them. Topics without one are left out."""
+    return {topic: ", ".join(words) for topic, words in telling_words(texts, topics, KEYWORDS).items()}
+
+
+def telling_words(texts: Sequence[str], topics: npt.NDArray[np.int64], count: int) -> dict[int, tuple[str, ...]]:
+    """At most `count` words that tell each topic from the others, the most telling first, by class-based tf-idf.
 
     Weight of word t in class c: tf(t, c) * log(1 + A / f(t)), A = mean words per class, f = count over all classes
     (Grootendorst 2022, arXiv:2203.05794, equation 3). Topics without a word are left out.
@@ -102,17 +112,15 @@ def keywords(texts: Sequence[str], topics: npt.NDArray[np.int64]) -> dict[int, s
     names: Any = vectorizer.get_feature_names_out()
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     weights = share * np.log1p(counts.sum() / len(known) / np.maximum(counts.sum(axis=0), 1))
-    labels = {}
+    found = {}
     for position, topic in enumerate(known):
-        best = [
-            word for word in np.argsort(-weights[position], kind="stable")[:KEYWORDS] if weights[position, word] > 0
-        ]
+        best = [word for word in np.argsort(-weights[position], kind="stable")[:count] if weights[position, word] > 0]
         if best:
-            labels[topic] = ", ".join(str(names[word]) for word in best)
-    return labels
+            found[topic] = tuple(str(names[word]) for word in best)
+    return found
 
 
-def _examples(rows: npt.NDArray[np.int64], vectors: Vectors, center: Vectors, texts: Sequence[str]) -> tuple[str, ...]:
+def examples(rows: npt.NDArray[np.int64], vectors: Vectors, center: Vectors, texts: Sequence[str]) -> tuple[str, ...]:
     """Up to three different texts nearest to the centre, redacted before they are cut: no half secret remains."""
     chosen: list[str] = []
     for row in rows[np.argsort(-(vectors[rows] @ center), kind="stable")]:

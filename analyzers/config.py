@@ -1,4 +1,4 @@
-"""Configuration of the analyzers: sections `analyzers` and `drift` of `leewatch.yaml`."""
+"""Configuration of the analyzers: sections `analyzers`, `drift` and `topics` of `leewatch.yaml`."""
 
 from __future__ import annotations
 
@@ -77,3 +77,23 @@ class DriftSection(Section):
         if len(set(fields)) != len(fields):
             raise ValueError(f"expected each field once, got {', '.join(fields)}")
         return fields
+
+
+class TopicsSection(Section):
+    """Topics of each service's prompts (job `topics` of the role `analyzers`)."""
+
+    enabled: bool = Key(True, description="find topics and tell which call is about which")
+    refit_hours: float = Key(
+        24,
+        gt=0,
+        le=24 * 30,
+        description="hours between two fits; one comes sooner, after 1/24 of that, when many prompts belong to no topic or "
+        "there are three times as many as at a small first fit",
+    )
+    days: float = Key(7, gt=0, le=90, description="days of prompts that a fit looks at")
+    max_rows: int = Key(20_000, ge=200, le=100_000, description="most prompts that a fit reads")
+    min_prompts: int = Key(200, ge=50, description="prompts below which a service has no topics")
+    max_topics: int = Key(40, ge=2, le=60, description="most topics of a service")
+    remember_days: float = Key(
+        30, gt=0, le=365, description="days after its last prompt that a topic can come back under its id"
+    )

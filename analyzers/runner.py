@@ -12,7 +12,7 @@ from pathlib import Path
 
 from analyzers import catalog
 from analyzers import metrics as m
-from analyzers.config import AnalyzersSection, DriftSection
+from analyzers.config import AnalyzersSection, DriftSection, TopicsSection
 from analyzers.corrections import CORRECTIONS, CorrectionsJob
 from analyzers.drift import device
 from analyzers.drift.job import DriftJob
@@ -22,6 +22,8 @@ from analyzers.schedule import Job, Schedule
 from analyzers.scorers.custom.common import Surroundings
 from analyzers.scoring import JOB, ScoringJob
 from analyzers.store import AnalyzerStore
+from analyzers.topics.job import JOB as TOPICS
+from analyzers.topics.job import TopicsJob
 from leewatch import health, stopping
 from leewatch.config import Settings
 from leewatch.contracts import Clock, Encoder, Scorer
@@ -102,12 +104,17 @@ def jobs(
     drifting = DriftJob(drift, encoder.model, clock, stop, device.resolve(section.device))
     prices = PricesJob(section.prices, clock)
     correcting = CorrectionsJob(clock, stop)
-    return [
+    topics = settings.section(TopicsSection)
+    following = TopicsJob(topics, encoder.model, clock, stop)
+    found = [
         Job(JOB, section.interval_seconds, scoring.run, connect, clock, registry),
         Job("drift", min(section.interval_seconds, drift.window_seconds / 2), drifting.run, connect, clock, registry),
         Job(CORRECTIONS, section.interval_seconds, correcting.run, connect, clock, registry),
         Job("prices", PRICES_SECONDS, prices.run, connect, clock, registry),
     ]
+    if topics.enabled:
+        found.append(Job(TOPICS, section.interval_seconds, following.run, connect, clock, registry))
+    return found
 
 
 def limit_threads(threads: int) -> None:

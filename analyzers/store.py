@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
@@ -149,7 +150,7 @@ class AnalyzerStore:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        files = ("analyzers", "corrections", "comparison", "sampling")
+        files = ("analyzers", "corrections", "comparison", "sampling", "topics")
         self._sql = {name: sql for file in files for name, sql in queries.load(file).items()}
 
     def rows(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
@@ -159,6 +160,11 @@ class AnalyzerStore:
     def packed(self, name: str, **parameters: Any) -> bytes:
         """The rows of a named query in ClickHouse's RowBinary, for arrays that are too many for Python objects."""
         return self._client.raw_query(self._sql[name], parameters=parameters, fmt="RowBinary")
+
+    def arrow(self, name: str, **parameters: Any) -> pa.Table:
+        """The rows of a named query as a table of columns, for vectors whose spans must be known."""
+        found: pa.Table = self._client.query_arrow(self._sql[name], parameters=parameters)
+        return found
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], token: str = "") -> None:
         """Inserts rows at once. The same non-empty token again inserts nothing."""
