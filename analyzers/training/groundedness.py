@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from analyzers.encoder import create_encoder
 from analyzers.scorers.alignment import Alignment, Vocabulary, vocabulary
 from analyzers.scorers.hallucination import case, case_features, verdicts
-from analyzers.scorers.token_states import TokenEncoder, trunk_directory
+from analyzers.scorers.token_states import TokenEncoder, trunk
 from analyzers.training.aligning import train_alignment
 from analyzers.training.claims import Item, Reader, labelled, synthetic
 from analyzers.training.examples import Examples, load_examples, part
@@ -45,15 +46,15 @@ class _Material:
 
 def prepare_grounding(data: Path, lexicon_directory: Path, seed: int) -> Grounded:
     """Reads, trains and judges. Raises InputError for data or a lexicon that cannot be read."""
-    directory = trunk_directory()
     lexicon = load_lexicon(lexicon_directory)
-    encoder = TokenEncoder(directory, "cpu")
-    words = train_words(directory, lexicon, seed)
+    encoder = TokenEncoder(trunk(create_encoder(device="cpu")))
+    pieces, embeddings = encoder.vocabulary()
+    words = train_words(pieces, embeddings, lexicon, seed)
     tensors: dict[str, npt.NDArray[Any]] = {
         "words.numbers": words.numbers, "words.basis": words.basis, "words.centre": words.centre,
         "words.close": words.close,
     }  # fmt: skip
-    known = vocabulary(encoder.pieces(), encoder.embeddings(), tensors)
+    known = vocabulary(pieces, embeddings, tensors)
     reader = Reader(encoder)
     materials = _materials(data, encoder, reader, lexicon, seed)
     prepared = []
@@ -68,7 +69,7 @@ def prepare_grounding(data: Path, lexicon_directory: Path, seed: int) -> Grounde
 
 
 def _materials(data: Path, encoder: TokenEncoder, reader: Reader, lexicon: Lexicon, seed: int) -> list[_Material]:
-    common = frozenset(word for word in encoder.pieces() if len(word) > 2 and word.isalpha() and word.islower())
+    common = frozenset(word for word in encoder.vocabulary()[0] if len(word) > 2 and word.isalpha() and word.islower())
     rng = random.Random(seed)
     found = []
     for source in SOURCES["hallucination"]:

@@ -5,10 +5,8 @@ Attract-repel (Mrkšić et al. 2017, doi:10.1162/tacl_a_00063) with margins on c
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,17 +47,23 @@ class Relations:
     apart: set[tuple[int, int]] = field(default_factory=set)
 
 
-def train_words(directory: str, lexicon: Lexicon, seed: int) -> Words:
-    """The vectors of every whole word of the encoder in a directory. Takes half a minute on one core."""
+def train_words(pieces: Sequence[str], table: Floats32, lexicon: Lexicon, seed: int) -> Words:
+    """The vectors of every whole word of an encoder: its word pieces in order, and their embeddings (pieces, d).
+
+    Takes half a minute on one core.
+    """
     import torch
 
-    names, numbers, embeddings = _vocabulary(Path(directory))
+    numbers = np.array([i for i, word in enumerate(pieces) if len(word) > 1 and word.isalpha() and word.isascii()])
+    names, embeddings = [pieces[i] for i in numbers], table[numbers]
     centre = embeddings.mean(axis=0)
     basis = _principal(embeddings - centre, seed)
     plain = torch.nn.functional.normalize(torch.tensor((embeddings - centre) @ basis), dim=1)
     found = relations(lexicon, {name: i for i, name in enumerate(names)})
     pulled = _attract_repel(plain, found, seed)
-    return Words(numbers, basis.astype(np.float16), centre.astype(np.float16), pulled.numpy().astype(np.float16))
+    return Words(
+        numbers.astype(np.int32), basis.astype(np.float16), centre.astype(np.float16), pulled.numpy().astype(np.float16)
+    )
 
 
 def relations(lexicon: Lexicon, place: Mapping[str, int]) -> Relations:
@@ -109,18 +113,6 @@ def _put(pairs: set[tuple[int, int]], place: Mapping[str, int], word: str, other
         pairs.update(
             (min(here, there), max(here, there)) for other in others if (there := place.get(other, here)) != here
         )
-
-
-def _vocabulary(directory: Path) -> tuple[list[str], npt.NDArray[np.int32], Floats32]:
-    from safetensors import safe_open
-
-    vocabulary = json.loads((directory / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
-    names = [word for word in vocabulary if len(word) > 1 and word.isalpha() and word.isascii()]
-    numbers = np.array([vocabulary[word] for word in names], dtype=np.int32)
-    with safe_open(directory / "model.safetensors", framework="np") as file:
-        key = next(key for key in file.keys() if key.endswith("word_embeddings.weight"))  # noqa: SIM118  not a mapping
-        embeddings: Floats32 = file.get_tensor(key).astype(np.float32)
-    return names, numbers, embeddings[numbers]
 
 
 def _principal(rows: Floats32, seed: int) -> Floats32:

@@ -7,14 +7,14 @@ import pytest
 
 from analyzers.encoder import create_encoder
 from analyzers.scorers import token_states
-from analyzers.scorers.token_states import MAX_PIECES, TokenEncoder, mean_vector, trunk_directory
+from analyzers.scorers.token_states import MAX_PIECES, TokenEncoder, mean_vector, trunk
 
 TEXTS = ("Refunds reach the card within five working days.", "", "word " * 400, "odd \ud800 \x00 🙂", "Paris")
 
 
 @pytest.fixture(scope="module")
 def reader() -> TokenEncoder:
-    return TokenEncoder(trunk_directory(), "cpu")
+    return TokenEncoder(trunk(create_encoder(device="cpu")))
 
 
 def test_vectors_are_those_of_the_encoder(reader: TokenEncoder) -> None:
@@ -29,18 +29,19 @@ def test_every_piece_has_its_state_and_its_place(reader: TokenEncoder) -> None:
         if "\ud800" not in text:
             assert len(reader.offsets(text)) == len(found.pieces)
     assert reader.offsets("a cat")[1] == (2, 5)
-    assert len(reader.pieces()) == len(reader.embeddings())
+    pieces, embeddings = reader.vocabulary()
+    assert len(pieces) == len(embeddings)
 
 
 def test_the_company_of_a_sentence_does_not_change_it(reader: TokenEncoder) -> None:
-    alone = TokenEncoder(trunk_directory(), "cpu").read(TEXTS[4:])[0]
+    alone = TokenEncoder(trunk(create_encoder(device="cpu"))).read(TEXTS[4:])[0]
     beside = reader.read(TEXTS)[4]
     assert np.allclose(alone.states.astype(np.float32), beside.states.astype(np.float32), atol=0.05)
 
 
 def test_memory_of_sentences_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(token_states, "CACHE_PIECES", 10)
-    small = TokenEncoder(trunk_directory(), "cpu")
+    small = TokenEncoder(trunk(create_encoder(device="cpu")))
     first = small.read(TEXTS)
     assert small._cached <= 10
     assert (small.read(TEXTS)[0].pieces == first[0].pieces).all()
