@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from datetime import UTC
+from typing import Any, Literal, Self
 
+from pydantic import AwareDatetime, field_validator, model_validator
 from pydantic import Field as Key
-from pydantic import field_validator
 
+from analyzers.windows import Window
 from leewatch.config import HEALTH_HOST, HEALTH_PORT, Port, Section
 
 
@@ -53,6 +55,21 @@ class AnalyzersSection(Section):
     health_port: Port | None = HEALTH_PORT
 
 
+class BaselineSection(Section):
+    """Days that a service's later windows are laid against, instead of the days before each."""
+
+    service: str = Key(min_length=1, description="service.name")
+    project: str = Key("default", min_length=1, description="project of the service")
+    since: AwareDatetime = Key(description="first moment, with its time zone, e.g. 2026-11-02T00:00:00Z")
+    until: AwareDatetime = Key(description="end, with its time zone")
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if self.since >= self.until:
+            raise ValueError(f"since {self.since.isoformat()} is not before until {self.until.isoformat()}")
+        return self
+
+
 class DriftSection(Section):
     """Drift tests of prompts, responses and measurements (job `drift` of the role `analyzers`)."""
 
@@ -70,6 +87,9 @@ class DriftSection(Section):
         1.0, gt=0, le=1000, description="false alarms that all drift tests together may cause in 30 days"
     )
     tabular: bool = Key(True, description="test latency, tokens, scores, finish reasons and errors too")
+    baselines: tuple[BaselineSection, ...] = Key(
+        (), description="services whose reference is pinned: a list of service, project, since, until"
+    )
 
     @field_validator("fields")
     @classmethod
@@ -77,6 +97,22 @@ class DriftSection(Section):
         if len(set(fields)) != len(fields):
             raise ValueError(f"expected each field once, got {', '.join(fields)}")
         return fields
+
+    @field_validator("baselines")
+    @classmethod
+    def _one_for_each_service(cls, baselines: tuple[BaselineSection, ...]) -> tuple[BaselineSection, ...]:
+        names = [f"{one.project}/{one.service}" for one in baselines]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"expected one baseline for each service, got more for {', '.join(twice)}")
+        return baselines
+
+    def baseline(self, project: str, service: str) -> Window | None:
+        """The pinned reference of a service; None where it trails."""
+        for one in self.baselines:
+            if (one.project, one.service) == (project, service):
+                return Window(one.since.astimezone(UTC), one.until.astimezone(UTC))
+        return None
 
 
 class TopicsSection(Section):

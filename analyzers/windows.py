@@ -36,6 +36,16 @@ class Plan:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Past:
+    """What a window is laid against: the rows of `span` outside the `held` windows. pinned: the span was named by the user,
+    and stays whatever comes after it."""
+
+    span: Window
+    held: tuple[Window, ...] = ()
+    pinned: bool = False
+
+
 def aligned(moment: datetime, seconds: int) -> datetime:
     """The latest multiple of `seconds` since 1970 that is not after `moment`."""
     whole = int((moment - EPOCH).total_seconds()) // seconds * seconds
@@ -106,6 +116,20 @@ def renewed(drifted: Sequence[Window], before: datetime, hold: int = HOLD) -> da
     """
     starts = [run[0].start for run in _runs(drifted, before) if len(run) > hold]
     return max(starts) if starts else None
+
+
+def past_of(window: Window, days: float, drifted: Sequence[Window], baseline: Window | None = None) -> Past:
+    """What the window is laid against: the baseline if it is over by then, else the healthy windows of the days before.
+
+    drifted: windows of those days that were found drifted. They stay out of the reference unless a baseline holds them:
+    who names a baseline says that it was healthy.
+    """
+    if baseline is not None and baseline.end <= window.start:
+        return Past(baseline, pinned=True)
+    first = window.start - timedelta(days=days)
+    since = renewed(drifted, window.start)
+    span = Window(max(first, since) if since else first, window.start)
+    return Past(span, tuple(excluded(drifted, window.start)))
 
 
 def _runs(drifted: Sequence[Window], before: datetime) -> list[list[Window]]:

@@ -37,6 +37,11 @@ class Kept:
     windows: tuple[Window, ...]
     summaries: Summaries
 
+    def part(self, chosen: Sequence[bool]) -> Kept:
+        """Some of the windows."""
+        places = np.flatnonzero(chosen)
+        return Kept(tuple(self.windows[place] for place in places), self.summaries.part(places))
+
 
 class SeriesStore:
     """What one series keeps, under one encoder."""
@@ -77,9 +82,9 @@ class SeriesStore:
         )
         return unpack(content, 3600)
 
-    def map(self) -> StoredMap | None:
-        """The newest map, None before the first."""
-        found = self._store.rows("drift_map", **self._key)
+    def map(self, fitted_until: datetime) -> StoredMap | None:
+        """The map that was fitted on a span with this end, else the newest, None before the first."""
+        found = self._store.rows("drift_map", **self._key, fitted_until=fitted_until)
         if not found:
             return None
         row = found[0]

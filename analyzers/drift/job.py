@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,7 +20,7 @@ from analyzers.drift.tabular import TabularTests
 from analyzers.drift.watch import METHOD, VERSION, SeriesWatch, Weighed
 from analyzers.explanation.story import Story, as_json, words
 from analyzers.store import EMBEDDINGS, AnalyzerStore, Progress
-from analyzers.windows import Plan, Window, due_after, excluded, level, plan, renewed
+from analyzers.windows import Past, Plan, Window, due_after, level, past_of, plan
 from leewatch.contracts import Clock
 from leewatch.schema import DriftResult
 
@@ -109,20 +108,17 @@ class DriftJob:
         return decisions
 
     def _decide(self, texts: TextStore, series: Series, step: Plan, budget: Budget) -> Outcome:
-        window = step.window
-        span = Window(window.start - timedelta(days=self._section.reference_days), window.start)
+        window, days = step.window, self._section.reference_days
+        drifted = texts.flagged(series, window.start - timedelta(days=days))
+        past = past_of(window, days, drifted, self._section.baseline(series.project, series.service))
         if step.action == "skip":
-            return Outcome.skipped(series, window, span, step.reason)
-        drifted = texts.flagged(series, span.start)
-        since = renewed(drifted, window.start)
-        span = Window(max(span.start, since), span.end) if since else span
-        held = excluded(drifted, window.start)
-        judged = self._watch(texts.store, series).judge(window, held, since)
+            return Outcome.skipped(series, window, past.span, step.reason)
+        judged = self._watch(texts.store, series).judge(window, past)
         if judged.reason or judged.weighed is None:
-            return Outcome.skipped(series, window, span, judged.reason)
-        result, text = result_of(judged.weighed, budget, held), ""
+            return Outcome.skipped(series, window, past.span, judged.reason)
+        result, text = result_of(judged.weighed, budget, past), ""
         if result.drifted:
-            story = self._explain(texts, series, span, held, judged.span)
+            story = self._explain(texts, series, past, judged.span)
             told = {**result.parameters, **as_json(story)}
             moved = story.movement
             result = replace(result, clusters=moved.clusters, effect=moved.effect, parameters=told)
@@ -133,7 +129,7 @@ class DriftJob:
             result.n_current, result.n_reference, " DRIFTED" if result.drifted else "",
         )  # fmt: skip
         shown = judged.span if result.drifted else window
-        return Outcome.tested(series, shown, span, result, text)
+        return Outcome.tested(series, shown, past.span, result, text)
 
     def _watch(self, store: AnalyzerStore, series: Series) -> SeriesWatch:
         """What is known of the series; made anew with a new connection, for then the store may be another one."""
@@ -143,13 +139,13 @@ class DriftJob:
             self._watches[series] = SeriesWatch(SeriesStore(store, series, self._model), self._section, self._device)
         return self._watches[series]
 
-    def _explain(self, texts: TextStore, series: Series, span: Window, held: Sequence[Window], window: Window) -> Story:
-        before = Window(span.start, min(span.end, window.start))
-        past = SeriesStore(texts.store, series, self._model)
-        return story_of(texts, past, series, before, held, window, self._section, seed_of(series, window))
+    def _explain(self, texts: TextStore, series: Series, past: Past, window: Window) -> Story:
+        before = Window(past.span.start, min(past.span.end, window.start))
+        kept = SeriesStore(texts.store, series, self._model)
+        return story_of(texts, kept, series, before, past.held, window, self._section, seed_of(series, window))
 
 
-def result_of(weighed: Weighed, budget: Budget, held: Sequence[Window]) -> DriftResult:
+def result_of(weighed: Weighed, budget: Budget, past: Past) -> DriftResult:
     """The verdict at the level of the budget. `statistic` is the strongest form over its expectation, 1 = healthy."""
     strongest = weighed.strongest
     p_value = max(float(np.exp(weighed.log_p)), SMALLEST_P)
@@ -172,7 +168,8 @@ def result_of(weighed: Weighed, budget: Budget, held: Sequence[Window]) -> Drift
             ],
             "cycles": weighed.cycles,
             "tests_per_window": budget.tests,
-            "windows_left_out": len(held),
+            "windows_left_out": len(past.held),
+            "pinned": past.pinned,
         },
     )
 

@@ -18,7 +18,7 @@ from analyzers.config import DriftSection
 from analyzers.drift.records import Outcome, Series, decided, flagged, milliseconds, record
 from analyzers.reports import Column
 from analyzers.store import AnalyzerStore
-from analyzers.windows import EPOCH, Window, due_after, excluded, plan, renewed
+from analyzers.windows import EPOCH, Past, Window, due_after, past_of, plan
 from leewatch.contracts import Clock
 from leewatch.schema import DriftResult
 
@@ -86,24 +86,26 @@ class TabularTests:
         counts = self._counts(store, key, windows)
         steps = [step for step in plan(windows, counts, self._section.min_window) if step.action != "wait"]
         for step in steps:
-            span = Window(step.window.start - timedelta(days=self._section.reference_days), step.window.start)
+            past = self._past(store, key, step.window)
             skipped = Series(*key, EVERYTHING)
             if step.action == "skip":
-                record(store, [Outcome.skipped(skipped, step.window, span, step.reason, "tabular")])
+                record(store, [Outcome.skipped(skipped, step.window, past.span, step.reason, "tabular")])
                 continue
-            drifted = flagged(store, Series(*key, ""), "tabular", span.start)
-            held, since = excluded(drifted, step.window.start), renewed(drifted, step.window.start)
-            span = Window(max(span.start, since), span.end) if since else span
-            reference = self._frame(store, key, span, held, self._section.max_reference)
+            reference = self._frame(store, key, past.span, past.held, self._section.max_reference)
             if len(reference) < self._section.min_reference:
                 reason = f"reference has {len(reference)} rows, {self._section.min_reference} needed"
-                record(store, [Outcome.skipped(skipped, step.window, span, reason, "tabular")])
+                record(store, [Outcome.skipped(skipped, step.window, past.span, reason, "tabular")])
                 continue
             current = self._frame(store, key, step.window, [], self._section.max_window)
             verdicts = judge(reference, current, alpha)
-            record(store, [_outcome(key, step.window, span, verdict) for verdict in verdicts])
+            record(store, [_outcome(key, step.window, past.span, verdict) for verdict in verdicts])
             self._report(store, key, step.window, reference, current, verdicts)
         return len(steps)
+
+    def _past(self, store: AnalyzerStore, key: tuple[str, str], window: Window) -> Past:
+        days = self._section.reference_days
+        drifted = flagged(store, Series(*key, ""), "tabular", window.start - timedelta(days=days))
+        return past_of(window, days, drifted, self._section.baseline(*key))
 
     def _counts(self, store: AnalyzerStore, key: tuple[str, str], windows: Sequence[Window]) -> list[int]:
         seconds = self._section.window_seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from analyzers.drift.history import ROWS_AT_ONCE, Kept, SeriesStore, StoredMap, 
 from analyzers.drift.novelty import folds_of
 from analyzers.drift.reference import Summaries, join, learn
 from analyzers.drift.scan import LENGTHS, Evidence, Scanner
-from analyzers.windows import EPOCH, Window, aligned
+from analyzers.windows import EPOCH, MERGE_LIMIT, Past, Window, aligned
 
 METHOD = "scan[topics,novel,tail]"
 VERSION = "1"
@@ -64,81 +64,82 @@ class SeriesWatch:
         self._map: StoredMap | None = None
         self._kept: Kept | None = None
 
-    def judge(self, window: Window, held: Sequence[Window], since: datetime | None) -> Judgement:
-        """Judges the window. held: windows that are no reference; since: when the present normal began, if it changed.
+    def judge(self, window: Window, past: Past) -> Judgement:
+        """Judges the window against its past.
 
         The window's summary is written, so that it is a part of later references and of accumulated evidence.
         """
-        first = window.start - timedelta(days=self._section.reference_days)
-        span = Window(max(first, since) if since else first, window.start)
-        stored = self._fitted(span, held)
+        stored = self._fitted(past)
         if isinstance(stored, int):
             return Judgement(window, reason=self._too_few(stored))
         rows = self._store.rows(window, self._section.window_seconds, self._section.max_window)
-        past = self._past(stored, span)
+        earlier = self._earlier(stored, [past.span, *self._recent(window, past)])
         current = summary(stored.map, rows, middle(window), self._device)
         self._store.write_windows(stored.id, [window], current)
-        self._kept = Kept((*past.windows, window), join([past.summaries, current]))
-        return self._judged(stored.map, past, current, window, held)
+        self._kept = Kept((*earlier.windows, window), join([earlier.summaries, current]))
+        return self._judged(stored.map, earlier, current, window, past)
 
-    def _judged(
-        self, fitted: FeatureMap, past: Kept, current: Summaries, window: Window, held: Sequence[Window]
-    ) -> Judgement:
-        healthy = np.array([not any(one.overlaps(other) for other in held) for one in past.windows], dtype=bool)
-        weighed = weigh(fitted, past.summaries, healthy, current)
+    def _recent(self, window: Window, past: Past) -> list[Window]:
+        """The windows that may be pooled with this one, where the reference does not reach up to it."""
+        pooled = timedelta(seconds=self._section.window_seconds * MERGE_LIMIT * LENGTHS[-1])
+        recent = Window(max(past.span.end, window.start - pooled), window.start)
+        return [recent] if recent.start < recent.end else []
+
+    def _judged(self, fitted: FeatureMap, earlier: Kept, current: Summaries, window: Window, past: Past) -> Judgement:
+        healthy = np.array(
+            [
+                one.end <= past.span.end and not any(one.overlaps(other) for other in past.held)
+                for one in earlier.windows
+            ],
+            dtype=bool,
+        )
+        weighed = weigh(fitted, earlier.summaries, healthy, current)
         if weighed.n_reference < self._section.min_reference:
             return Judgement(window, weighed, self._too_few(weighed.n_reference))
-        start = past.windows[1 - weighed.strongest.length].start if weighed.strongest.length > 1 else window.start
+        start = earlier.windows[1 - weighed.strongest.length].start if weighed.strongest.length > 1 else window.start
         return Judgement(Window(start, window.end), weighed)
 
-    def _fitted(self, span: Window, held: Sequence[Window]) -> StoredMap | int:
+    def _fitted(self, past: Past) -> StoredMap | int:
         """The map to use: the kept one, or a new one where there is none, it is old, or it was made of too little.
 
         The number of reference rows instead when they are too few for a map.
         """
         if self._map is None:
-            self._map = self._store.map()
-        if self._map is not None and not self._outworn(self._map, span):
+            self._map = self._store.map(past.span.end)
+        if self._map is not None and not self._outworn(self._map, past):
             return self._map
-        rows = self._reference_rows(span, held)
+        rows = self._store.sample(past.span, past.held, self._section.max_reference)
         if len(rows) < self._section.min_reference:
             return len(rows)
         keys = blocks(rows.users, rows.sessions, rows.traces)
-        self._map, self._kept = (
-            self._store.write_map(
-                fit(rows.vectors, folds_of(keys), in_hours(keys, rows.hours), self._device), span.end
-            ),
-            None,
-        )
+        fitted = fit(rows.vectors, folds_of(keys), in_hours(keys, rows.hours), self._device)
+        self._map, self._kept = self._store.write_map(fitted, past.span.end), None
         return self._map
 
-    def _outworn(self, stored: StoredMap, span: Window) -> bool:
-        if stored.fitted_until <= span.start:
+    def _outworn(self, stored: StoredMap, past: Past) -> bool:
+        """A pinned span has one map, made when it was over; a trailing one is followed."""
+        if past.pinned:
+            return stored.fitted_until != past.span.end
+        if stored.fitted_until <= past.span.start:
             return True
         known = 0.0 if self._kept is None else float(self._kept.summaries.rows.sum())
         return stored.map.rows < self._section.max_reference and known >= GROWN * stored.map.rows
 
-    def _reference_rows(self, span: Window, held: Sequence[Window]) -> Keyed:
-        return self._store.sample(span, held, self._section.max_reference)
-
     def _too_few(self, found: int) -> str:
         return f"reference has {found} rows, {self._section.min_reference} needed"
 
-    def _past(self, stored: StoredMap, span: Window) -> Kept:
-        """Summaries of all windows of the span; those that were never looked at under this map are made now."""
+    def _earlier(self, stored: StoredMap, spans: Sequence[Window]) -> Kept:
+        """Summaries of all windows of the spans, in order; those that were never looked at under this map are made now."""
         if self._kept is None:
-            self._kept = self._store.windows(stored.id, span)
-        inside = [one.start >= span.start and one.end <= span.end for one in self._kept.windows]
-        chosen = np.flatnonzero(inside)
-        kept = Kept(tuple(self._kept.windows[place] for place in chosen), self._kept.summaries.part(chosen))
-        made_until = kept.windows[-1].end if kept.windows else span.start
-        made = self._make(stored.map, Window(made_until, span.end))
-        if not made.windows:
-            return kept if kept.windows else made
-        self._store.write_windows(stored.id, made.windows, made.summaries)
-        if not kept.windows:
-            return made
-        return Kept((*kept.windows, *made.windows), join([kept.summaries, made.summaries]))
+            self._kept = joined([self._store.windows(stored.id, span) for span in spans])
+        return joined([part for span in spans for part in self._of_span(stored, self._kept, span)])
+
+    def _of_span(self, stored: StoredMap, known: Kept, span: Window) -> list[Kept]:
+        kept = known.part([one.start >= span.start and one.end <= span.end for one in known.windows])
+        made = self._make(stored.map, Window(kept.windows[-1].end if kept.windows else span.start, span.end))
+        if made.windows:
+            self._store.write_windows(stored.id, made.windows, made.summaries)
+        return [kept, made]
 
     def _make(self, fitted: FeatureMap, span: Window) -> Kept:
         """Summaries of the windows of the span, some windows' rows in memory at a time."""
@@ -156,6 +157,12 @@ class SeriesWatch:
                     parts.append(summary(fitted, rows, middle(window), self._device))
             start = part.end
         return Kept(tuple(windows), join(parts) if parts else nothing(fitted))
+
+
+def joined(parts: Sequence[Kept]) -> Kept:
+    """All windows of the parts, in their order; those without any are left out, for they may be of no width."""
+    some = [part for part in parts if part.windows] or list(parts[:1])
+    return Kept(tuple(one for part in some for one in part.windows), join([part.summaries for part in some]))
 
 
 def weigh(fitted: FeatureMap, past: Summaries, healthy: npt.NDArray[np.bool_], current: Summaries) -> Weighed:

@@ -259,7 +259,7 @@ LIMIT {limit:UInt32};
 SELECT id, content, fitted_until
 FROM drift_maps FINAL
 WHERE project = {project:String} AND service = {service:String} AND field = {field:String} AND model = {model:String}
-ORDER BY fitted_until DESC, id
+ORDER BY fitted_until = {fitted_until:DateTime64(3, 'UTC')} DESC, fitted_until DESC, id
 LIMIT 1;
 
 -- name: drift_window_sums

@@ -131,3 +131,28 @@ def test_too_few_rows_are_recorded_with_the_reason(client: Client, add_spans: Ad
     analyze(client, now, tabular=False)
     rows = client.query("SELECT DISTINCT method, JSONExtractString(details, 'reason') FROM drift_results").result_rows
     assert rows == [("skipped", "reference has 0 rows, 200 needed")]
+
+
+def test_a_pinned_baseline_stays_the_reference_of_all_that_comes_after_it(
+    client: Client, add_spans: AddSpans, now: datetime
+) -> None:
+    rng = np.random.default_rng(6)
+    began = now - timedelta(minutes=5)
+    baseline(add_spans, began, rng)
+    for minute in range(5):
+        add_spans(sentences(TRAVEL, 60, rng), "bot", began + timedelta(minutes=minute), 0.5)
+    pin = {"service": "bot", "since": (began - timedelta(minutes=4)).isoformat(), "until": began.isoformat()}
+    options = {"tabular": False, "fields": ["prompt"], "baselines": [pin]}
+    analyze(client, now - timedelta(minutes=1), **options)
+    analyze(client, now, **options)  # by another process: its map and sums are those that are stored
+    rows = client.query(
+        "SELECT drifted, n_reference, reference_end FROM drift_results FINAL WHERE window_end > {began:DateTime64(3)} "
+        "ORDER BY window_end",
+        parameters={"began": began},
+    ).result_rows
+    assert [(drifted, end.replace(tzinfo=UTC)) for drifted, _, end in rows] == [(True, began)] * 5
+    assert [count for _, count, _ in rows] == [300, 400, 400, 400, 400]  # the first is pooled with the one before it
+    [(maps,)] = client.query(
+        "SELECT count() FROM drift_maps FINAL WHERE fitted_until = {began:DateTime64(3)}", parameters={"began": began}
+    ).result_rows
+    assert maps == 1

@@ -5,7 +5,20 @@ from itertools import pairwise
 
 import pytest
 
-from analyzers.windows import MERGE_LIMIT, Plan, Window, aligned, due, due_after, excluded, level, plan, renewed
+from analyzers.windows import (
+    MERGE_LIMIT,
+    Past,
+    Plan,
+    Window,
+    aligned,
+    due,
+    due_after,
+    excluded,
+    level,
+    past_of,
+    plan,
+    renewed,
+)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -92,3 +105,19 @@ def test_alpha_is_the_budget_over_the_tests_of_30_days() -> None:
     assert level(1.0, 60, 3600) == pytest.approx(1 / 43_200)
     assert level(2.0, 60, 3600) == pytest.approx(2 / 43_200)
     assert level(1000.0, 1, 7 * 86_400) == 0.05, "never above 0.05"
+
+
+def test_a_window_is_laid_against_the_healthy_days_before_it() -> None:
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    noon = datetime(2026, 3, 10, 12, tzinfo=UTC)
+    window, bad = Window(noon, noon + hour), Window(noon - 2 * hour, noon - hour)
+    assert past_of(window, 7, [bad]) == Past(Window(noon - 7 * day, noon), (bad,))
+
+
+def test_a_baseline_is_the_reference_of_all_that_comes_after_it() -> None:
+    hour = timedelta(hours=1)
+    noon = datetime(2026, 3, 10, 12, tzinfo=UTC)
+    pinned, bad = Window(noon - 90 * hour, noon - 60 * hour), Window(noon - 70 * hour, noon - 69 * hour)
+    later, inside = Window(noon, noon + hour), Window(noon - 61 * hour, noon - 60 * hour)
+    assert past_of(later, 7, [bad], pinned) == Past(pinned, (), pinned=True)
+    assert not past_of(inside, 7, [bad], pinned).pinned
