@@ -16,6 +16,8 @@ Floats = npt.NDArray[np.float32]
 PERMUTATIONS = 999
 RIDGE = 1.0
 """Of the mean variance, added to each direction's: directions that hardly vary would otherwise decide."""
+NO_VARIANCE = 1e-9
+"""Variance of unit vectors within strata below which the answers are all the same: what is left is rounding."""
 PERMUTED_AT_ONCE = 2_000_000
 """Permuted labels held at a time: 16 MB."""
 
@@ -38,7 +40,7 @@ def answers_given_prompts(answers: Vectors, current: Flags, strata: Codes, seed:
     Hotelling statistic (Chen, Paul, Prentice & Wang 2011, doi:10.1198/jasa.2011.tm10599) of stratum-centred answers; it is
     compared with its values when labels are permuted within strata, which is exact whatever the mix of prompts does
     (conditional permutation: Good 2005, Permutation, Parametric and Bootstrap Tests of Hypotheses, section 3.7).
-    Without comparable rows the p-value is 1.
+    Without comparable rows, or with answers that are all the same, the p-value is 1.
     """
     kept = _comparable(current, strata)
     covered = float(kept[current].mean()) if current.any() else 0.0
@@ -46,7 +48,10 @@ def answers_given_prompts(answers: Vectors, current: Flags, strata: Codes, seed:
         return Conditional(1.0, 0.0, int(kept.sum()), covered)
     codes = np.unique(strata[kept], return_inverse=True)[1]
     labels = _centred(current[kept].astype(np.float32)[:, None], codes)[:, 0]
-    scores = _whitened(_centred(answers[kept].astype(np.float32), codes))
+    apart = _centred(answers[kept].astype(np.float32), codes)
+    if float((apart**2).sum(axis=1).mean()) < NO_VARIANCE:
+        return Conditional(1.0, 0.0, int(kept.sum()), covered)
+    scores = _whitened(apart)
     observed = float(((labels @ scores) ** 2).sum())
     rng = np.random.default_rng(seed)
     reached, done = 0, 0

@@ -63,3 +63,13 @@ def test_labels_are_permuted_within_strata_only() -> None:
     for code in range(3):
         assert (np.sort(drawn[:, codes == code], axis=1) == np.sort(labels[codes == code])).all()
     assert len(np.unique(drawn, axis=0)) == 36  # 3! x 3!: every order occurs
+
+
+def test_answers_that_are_all_the_same_did_not_change() -> None:
+    rng = np.random.default_rng(0)
+    answer = rng.normal(size=32)
+    answers = np.repeat((answer / np.linalg.norm(answer)).astype(np.float32)[None, :], 500, axis=0)
+    strata = rng.integers(0, 20, 500)
+    for seed in range(20):
+        current = np.arange(500) < 100
+        assert answers_given_prompts(answers, current, strata, seed).p_value == 1.0
