@@ -20,7 +20,7 @@ RANGES: Final[dict[str, timedelta]] = {
 }
 DEFAULT_RANGE: Final = "24h"
 REFRESH_SECONDS: Final = (0, 10, 30, 60)
-PAGES: Final = ("overview", "drift", "quality", "traces", "infrastructure", "coverage", "alerts")
+PAGES: Final = ("overview", "drift", "quality", "topics", "traces", "infrastructure", "coverage", "alerts")
 
 MAX_POINTS: Final = 300
 _TARGET_POINTS: Final = 120
@@ -50,6 +50,7 @@ class View:
     span: str = ""
     alert: str = ""
     metric: str = ""
+    topic: str = ""
     minimum: float | None = None
     range: str = DEFAULT_RANGE
     start: datetime | None = None

@@ -7,7 +7,7 @@ from importlib.resources import files
 import streamlit as st
 
 from dashboard import layout, theme
-from dashboard.views import alerts, coverage, drift, infrastructure, overview, quality, traces
+from dashboard.views import alerts, coverage, drift, infrastructure, overview, quality, topics, traces
 
 ICON = str(files("dashboard").joinpath("icon.svg"))
 
@@ -19,6 +19,7 @@ PAGES = (
     ("overview", layout.page(overview.body, "Overview"), "Overview"),
     ("drift", layout.page(drift.body, "Drift", model=False), "Drift"),
     ("quality", layout.page(quality.body, "Quality & safety"), "Quality & safety"),
+    ("topics", layout.page(topics.body, "Topics"), "Topics"),
     ("traces", layout.page(traces.body, "Traces", alone="trace"), "Traces"),
     ("infrastructure", layout.page(infrastructure.body, "Infrastructure", model=False), "Infrastructure"),
     ("coverage", layout.page(coverage.body, "Coverage", model=False), "Coverage"),

@@ -285,3 +285,72 @@ def distribution(frame: pd.DataFrame, low: float, high: float, threshold: float 
     figure.update_layout(barmode="stack")
     _layout(figure, "spans", None)
     return figure.update_xaxes(title={"text": "score", "font": {"size": 11}}, range=[low, high])
+
+
+def topic_map(
+    places: Sequence[tuple[float, float]],
+    shares: Sequence[float],
+    values: Sequence[float | None],
+    names: Sequence[str],
+    unit: str,
+    centred: bool,
+) -> go.Figure:
+    """Topics as bubbles: area by share in [0, 1], colour by value, grey for none. centred: colours part at 0."""
+    figure = go.Figure()
+    known = [value for value in values if value is not None]
+    widest = max((abs(value) for value in known), default=0.0) or 1.0
+    largest = max(shares, default=0.0) or 1.0
+    for none in (True, False):
+        chosen = [index for index, value in enumerate(values) if (value is None) == none]
+        if not chosen:
+            continue
+        colored = {} if none else _scale([values[index] or 0.0 for index in chosen], widest, unit, centred)
+        figure.add_trace(
+            go.Scatter(
+                x=[places[index][0] for index in chosen],
+                y=[places[index][1] for index in chosen],
+                mode="markers+text",
+                text=[label(names[index].split(",")[0]) for index in chosen],
+                textposition="top center",
+                textfont={"size": 11},
+                customdata=[[label(names[index]), shares[index] * 100, values[index]] for index in chosen],
+                marker={
+                    "size": [max(shares[index], largest / 60) for index in chosen],
+                    "sizemode": "area",
+                    "sizeref": 2 * largest / _BUBBLE**2,
+                    "color": theme.MUTED,
+                    "opacity": 0.85,
+                    "line": {"width": 0},
+                    **colored,
+                },
+                cliponaxis=False,
+                hovertemplate="%{customdata[0]}<br>%{customdata[1]:.1f} % of the calls"
+                + ("" if none else f"<br>%{{customdata[2]:.3~g}} {unit.rpartition(', ')[2]}")
+                + "<extra></extra>",
+            )
+        )
+    _layout(figure, "", None, height=430)
+    figure.update_layout(hovermode="closest", showlegend=False)
+    figure.update_yaxes(visible=False, rangemode="normal")
+    return figure.update_xaxes(visible=False)
+
+
+_BUBBLE: Final = 56
+
+
+def _scale(values: Sequence[float], widest: float, unit: str, centred: bool) -> dict[str, Any]:
+    """Marker options that colour by value."""
+    low = [[0.0, theme.SERIES[1]], [0.5, theme.MUTED]] if centred else [[0.0, theme.MUTED]]
+    bar = {
+        "title": {"text": unit, "side": "right", "font": {"size": 11}},
+        "thickness": 9,
+        "outlinewidth": 0,
+        "nticks": 5,
+    }
+    return {
+        "color": list(values),
+        "colorscale": [*low, [1.0, theme.SERIES[5]]],
+        "cmin": -widest if centred else 0.0,
+        "cmax": widest,
+        "colorbar": bar,
+    }

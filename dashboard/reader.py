@@ -22,7 +22,7 @@ from leewatch.storage.client import connect
 TTL_SECONDS: Final = 10
 _KEPT_CLIENTS: Final = 8
 _TIMEOUT_SECONDS: Final = 20
-_FILES: Final = {"metric_": "metrics", "score_": "scores"}
+_FILES: Final = {"metric_": "metrics", "score_": "scores", "topic_": "topics"}
 """Prefix of a query's name -> the file that holds it."""
 
 _idle: queue.LifoQueue[Client] = queue.LifoQueue(maxsize=_KEPT_CLIENTS)

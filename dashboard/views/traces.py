@@ -16,6 +16,7 @@ from dashboard.views import trace
 KINDS: Final = ("llm", "agent", "chain", "tool", "retriever", "embedding", "reranker", "guardrail", "evaluator")
 PAGE_SIZE: Final = 50
 DEFAULT_MINIMUM: Final = 0.5
+NO_TOPIC: Final = {"": "Any", "0": "No topic"}
 
 
 def body(view: View, window: Window) -> None:
@@ -29,7 +30,7 @@ def body(view: View, window: Window) -> None:
     page = st.session_state["lw_page"]
     parameters = {
         **reader.common(view, window),
-        **{name: getattr(view, name) for name in ("kind", "status", "session", "user", "score", "text")},
+        **{name: getattr(view, name) for name in ("kind", "status", "session", "user", "score", "text", "topic")},
         "minimum": view.minimum if view.minimum is not None else DEFAULT_MINIMUM,
         "size": PAGE_SIZE + 1,
         "offset": page * PAGE_SIZE,
@@ -64,6 +65,8 @@ def _search(view: View, window: Window) -> None:
                 width=120,
                 on_change=lambda: layout.update(minimum=st.session_state["lw_minimum"]),
             )
+        if view.topic:
+            _topic(view)
         _input("Session", "session", view, "session id", 150)
         _input("User", "user", view, "user id", 150)
 
@@ -77,6 +80,21 @@ def _input(label: str, name: str, view: View, hint: str, width: int) -> None:
         placeholder=hint,
         width=width,
         on_change=lambda: layout.update(**{name: st.session_state[key].strip()}),
+    )
+
+
+def _topic(view: View) -> None:
+    """The topic that the list is restricted to, with the way out."""
+    rows = reader.rows("topic_labels", {"project": view.project, "service": view.service})
+    labels = {str(row["topic_id"]): row["label"] for row in rows}
+    st.session_state["lw_topic"] = view.topic
+    st.selectbox(
+        "Topic",
+        ["", *dict.fromkeys([*labels, "0", view.topic])],
+        key="lw_topic",
+        format_func=lambda topic: labels.get(topic, f"topic {topic}") if topic not in {"", "0"} else NO_TOPIC[topic],
+        width=210,
+        on_change=lambda: layout.update(topic=st.session_state["lw_topic"]),
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from clickhouse_connect.driver.client import Client
 from seed_incident import alert_events, drift_results, insert
 from seed_metrics import metrics
+from seed_topics import topics
 
 SERVICES = {
     "checkout-assistant": ("gpt-4o-mini", "openai"),
@@ -90,6 +91,7 @@ def seed(client: Client, now: datetime, calls: int = 1800) -> Seeded:
     ]
     insert(client, "otel_traces_trace_id_ts", index)
     metrics(client, rng, now, incident)
+    topics(client, spans, now, incident)
     drift_end = drift_results(client, rng, SERVICES, now, incident)
     alert = alert_events(client, now, incident)
     prices = [

@@ -20,6 +20,10 @@ WHERE ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND ts < fromUnixTime
     AND ({status:String} = '' OR {status:String} = if(status = 'ERROR' OR error_type != '', 'error', 'ok'))
     AND ({session:String} = '' OR session_id = {session:String})
     AND ({user:String} = '' OR user_id = {user:String})
+    AND ({topic:String} = '' OR (trace_id, span_id) IN (
+        SELECT trace_id, span_id FROM span_topics FINAL
+        WHERE topic_id = toUInt32OrZero({topic:String}) AND ({service:String} = '' OR service = {service:String})
+            AND ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({end:Int64}, 'UTC')))
     AND ({score:String} = '' OR (trace_id, span_id) IN (
         SELECT trace_id, span_id FROM scores FINAL
         WHERE name = {score:String} AND value >= {minimum:Float64}

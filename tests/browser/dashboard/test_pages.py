@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -87,6 +88,7 @@ def test_every_page_shows_its_figures_without_a_fault(visit: Callable[..., Visit
         "overview": "Services and models",
         "drift": "What moved",
         "quality?score=response.hallucination": "Highest values",
+        "topics": "All topics",
         "traces": "Prompt and response" if width > 640 else "travel-chat",
         f"traces?trace={seeded.trace}": "Raw attributes",
         "infrastructure": "All metrics",
@@ -112,6 +114,32 @@ def test_the_overview_counts_what_was_sent(visit: Callable[..., Visit], store: S
     expect(page.locator(".lw-tile", has_text="LLM calls").locator(".v")).to_have_text(f"{calls:,}")
     expect(page.locator(".js-plotly-plot")).to_have_count(6)
     assert page.locator(".lw-alert").count() == 2
+
+
+def test_topics_show_what_grew_and_lead_to_the_calls(visit: Callable[..., Visit], store: Settings) -> None:
+    tab = visit()
+    page = tab.open("topics?range=6h")
+    expect(page.locator(".lw-head")).to_contain_text("Topics")
+    row = page.locator(".lw-topics tbody tr", has_text="payments, fail, error")
+    expect(row).to_contain_text("shown")  # it grew most, so it is the one in detail
+    expect(row.locator("td").nth(3)).to_have_text(re.compile(r"^\+\d+\.\d pts$"))
+    expect(page.locator(".lw-tile", has_text="New").locator(".v")).to_have_text("1")
+    expect(page.get_by_text("no call has this score").first).to_be_visible()
+    expect(page.get_by_text("Another one about payments, fail, error, by [EMAIL]")).to_be_visible()
+    count = row.locator("td").nth(1).inner_text()
+    row.locator("td").nth(1).locator("a").click()
+    page.wait_for_selector(".lw-spans")
+    tab.settle()
+    assert tab.query() == {"service": "checkout-assistant", "topic": "4", "kind": "llm", "range": "6h"}
+    client = connect(store)
+    (calls,) = client.query("SELECT count() FROM span_topics FINAL WHERE topic_id = 4").first_row
+    client.close()
+    assert count == f"{calls:,}"
+    expect(page.locator(".lw-spans tbody tr")).to_have_count(min(calls, 50))
+    assert "payments fail" in page.locator(".lw-spans tbody tr").first.inner_text()
+    page = tab.open("topics?service=kb-bot&metric=hallucination")
+    expect(page.locator(".lw-topics tbody tr")).to_have_count(3)
+    assert tab.faults == []
 
 
 def test_coverage_tells_what_lacks_and_how_to_mend_it(
