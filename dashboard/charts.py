@@ -294,8 +294,10 @@ def topic_map(
     names: Sequence[str],
     unit: str,
     centred: bool,
+    named: Sequence[bool],
 ) -> go.Figure:
-    """Topics as bubbles: area by share in [0, 1], colour by value, grey for none. centred: colours part at 0."""
+    """Topics as bubbles: area by share in [0, 1], colour by value, grey for none. centred: colours part at 0; named: whose
+    name is written, the others show it on hover."""
     figure = go.Figure()
     known = [value for value in values if value is not None]
     widest = max((abs(value) for value in known), default=0.0) or 1.0
@@ -310,7 +312,7 @@ def topic_map(
                 x=[places[index][0] for index in chosen],
                 y=[places[index][1] for index in chosen],
                 mode="markers+text",
-                text=[label(names[index].split(",")[0]) for index in chosen],
+                text=[label(names[index].split(",")[0]) if named[index] else "" for index in chosen],
                 textposition="top center",
                 textfont={"size": 11},
                 customdata=[[label(names[index]), shares[index] * 100, values[index]] for index in chosen],
@@ -319,8 +321,8 @@ def topic_map(
                     "sizemode": "area",
                     "sizeref": 2 * largest / _BUBBLE**2,
                     "color": theme.MUTED,
-                    "opacity": 0.85,
-                    "line": {"width": 0},
+                    "opacity": 0.8,
+                    "line": {"width": 1, "color": _EDGE},
                     **colored,
                 },
                 cliponaxis=False,
@@ -335,7 +337,9 @@ def topic_map(
     return figure.update_xaxes(visible=False)
 
 
-_BUBBLE: Final = 56
+_BUBBLE: Final = 46
+"""Diameter of the largest bubble, px."""
+_EDGE: Final = "rgba(255,255,255,0.55)"
 
 
 def _scale(values: Sequence[float], widest: float, unit: str, centred: bool) -> dict[str, Any]:
@@ -343,7 +347,7 @@ def _scale(values: Sequence[float], widest: float, unit: str, centred: bool) -> 
     low = [[0.0, theme.SERIES[1]], [0.5, theme.MUTED]] if centred else [[0.0, theme.MUTED]]
     bar = {
         "title": {"text": unit, "side": "right", "font": {"size": 11}},
-        "thickness": 9,
+        "thickness": 8,
         "outlinewidth": 0,
         "nticks": 5,
     }

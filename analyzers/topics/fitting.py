@@ -25,8 +25,9 @@ ROWS_PER_TOPIC = 25
 """Texts that a topic needs on average: with fewer, centres follow single texts."""
 FITTED_ROWS = 6_000
 """Different texts that centres are fitted on."""
+FEW_TEXTS = 50
 SILHOUETTE_ROWS = 1_500
-GOOD_ENOUGH = 0.9
+GOOD_ENOUGH = 0.95
 """Share of the best silhouette that fewer topics must reach to be preferred: on real prompts it rises slowly with every topic."""
 BETTER = 1.3
 """How much better the silhouette of a fit from scratch must be to replace the topics that are known."""
@@ -185,9 +186,10 @@ def _floors(centers: Floats, texts: Distinct, before: Floats | None = None) -> F
 def _quality(centers: Floats, texts: Distinct, rng: np.random.Generator) -> float:
     """Mean silhouette by cosine (Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7) of a sample of the texts, in [-1, 1].
 
-    A text that is repeated counts twice, so that a template may be a topic by itself.
+    Where there are few different texts, repeats of one are a topic by themselves: they count twice.
     """
-    rows = np.repeat(texts.rows, np.where(texts.weights > 1, 2, 1), axis=0)
+    few = len(texts.rows) < FEW_TEXTS
+    rows = np.repeat(texts.rows, np.where(texts.weights > 1, 2, 1), axis=0) if few else texts.rows
     rows = rows if len(rows) <= SILHOUETTE_ROWS else rows[rng.choice(len(rows), SILHOUETTE_ROWS, replace=False)]
     nearest = (rows @ centers.T).argmax(axis=1)
     if not 1 < len(np.unique(nearest)) < len(rows):

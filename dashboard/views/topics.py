@@ -24,6 +24,7 @@ COLOURS: Final = {
     "response_toxicity": "Toxic answers",
     "hallucination": "Hallucinated answers",
 }
+NAMED: Final = 8
 SCORES: Final = ("prompt_toxicity", "response_toxicity", "hallucination")
 Row = Mapping[str, Any]
 
@@ -43,15 +44,18 @@ def body(view: View, window: Window) -> None:
     _tiles(own, shown, window)
     if others:
         layout.show(_elsewhere(service[1], others, view))
-    _map(shown, view, window)
     picked = _picked(topics, view)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _map(shown, view, window)
+    with right:
+        _detail(picked, there, window)
     layout.section(
         "All topics",
         f"Changes compare the share of the calls with the {layout.length(window)} before. Pick one for its examples; "
         "the number of its calls leads to them.",
     )
     layout.show(_note(own), _table(own, there, picked))
-    _detail(picked, there, window)
 
 
 def _nothing(parameters: Mapping[str, Any]) -> None:
@@ -102,7 +106,9 @@ def _tiles(own: Sequence[Row], shown: Sequence[Row], window: Window) -> None:
             "calls whose prompt is far from every topic",
         ),
         layout.tile("New", display.count(new), hint="topics that were first found in this window"),
-        layout.tile("Grew most", points(grown) if grown and grown > 0 else display.DASH, None, moved["label"]),
+        layout.tile("Grew most", points(grown), display.Change(moved["label"], "neutral"))
+        if grown and grown > 0
+        else layout.tile("Grew most", display.DASH),
     )
 
 
@@ -159,8 +165,16 @@ def _map(shown: Sequence[Row], view: View, window: Window) -> None:
         [row["label"] for row in shown],
         f"{COLOURS[colour]}, {UNITS.get(colour, '%')}",
         centred=colour == "change",
+        named=_named(shown),
     )
     st.plotly_chart(figure, key="topic_map", config=charts.CONFIG)
+
+
+def _named(shown: Sequence[Row]) -> list[bool]:
+    """Which bubbles carry a name: the largest ones and those that changed most, so that names do not cover each other."""
+    largest = sorted(range(len(shown)), key=lambda place: -shown[place]["calls"])[:NAMED]
+    moved = sorted(range(len(shown)), key=lambda place: -abs(change(shown[place]) or 0.0))[: NAMED // 2]
+    return [place in {*largest, *moved} for place in range(len(shown))]
 
 
 def _note(own: Sequence[Row]) -> Markup | None:
