@@ -3,6 +3,7 @@
     python -m bench.drift quiet --data DIR --cache DIR --months 200 --output bench/results/drift_quiet.json
     python -m bench.drift power --data DIR --cache DIR --runs 40 --output bench/results/drift_power.json
     python -m bench.drift peers --data DIR --cache DIR --runs 20 --output bench/results/drift_peers.json
+    python -m bench.drift topics --data DIR --cache DIR --runs 10 --output bench/results/drift_topics.json
     python -m bench.drift cost --output bench/results/drift_cost.json
     python -m bench.drift plot --results bench/results --output docs/images/drift_power.png
 
@@ -55,6 +56,10 @@ def _run(options: argparse.Namespace) -> dict[str, Any] | None:
         from bench.drift import others
 
         return others.simulate(options.data, options.cache, options.runs, options.processes, options.seed)
+    if options.command == "topics":
+        from bench.drift import topics
+
+        return topics.simulate(options.data, options.cache, options.runs, options.processes, options.seed)
     from bench.drift import power
 
     return power.simulate(options.data, options.cache, options.runs, [500, 100], options.processes, options.seed)
@@ -63,7 +68,7 @@ def _run(options: argparse.Namespace) -> dict[str, Any] | None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.drift", description="Simulations of the drift tests.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("quiet", "power", "peers"):
+    for name in ("quiet", "power", "peers", "topics"):
         one = commands.add_parser(name)
         one.add_argument("--data", type=Path, required=True)
         one.add_argument("--cache", type=Path, required=True)

@@ -12,6 +12,8 @@ import yaml
 WINDOW_SECONDS = 30
 LATENESS_SECONDS = 4
 REFERENCE_HOURS = 4
+MIN_PROMPTS = 300
+REFIT_HOURS = 0.05
 
 RULE_DEFAULTS: dict[str, Any] = {"window_seconds": WINDOW_SECONDS, "min_samples": 30, "resolve_seconds": 10}
 
@@ -38,6 +40,7 @@ def configuration() -> dict[str, dict[str, Any]]:
             "reference_days": 1,
             "false_alarms_per_30_days": demo_windows_per_30_days / windows_per_month,
         },
+        "topics": {"min_prompts": MIN_PROMPTS, "refit_hours": REFIT_HOURS, "days": 1},
         "alerts": {
             "evaluate_seconds": 3,
             "lateness_seconds": LATENESS_SECONDS,
