@@ -1,9 +1,10 @@
-"""`leewatch drift`: the production drift test on two files."""
+"""`leewatch drift`: the drift test on two files, or on two spans of stored calls."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from leewatch import jsonl
+from analyzers.windows import Window
+from leewatch import config, jsonl
+from leewatch.cli.query import parse_time
 from leewatch.contracts import Encoder, Vectors
 from leewatch.errors import InputError
 from leewatch.schema import DriftResult
@@ -24,20 +27,76 @@ ENCODED_AT_ONCE = 256
 
 
 def drift(
-    reference: Annotated[Path, typer.Option(help="JSONL file (.gz or plain) of what is normal")],
-    current: Annotated[Path, typer.Option(help="JSONL file (.gz or plain) to compare with it")],
-    field: Annotated[str, typer.Option(help="key of the text in each row")] = "text",
+    reference: Annotated[
+        str,
+        typer.Option(help="what is normal: a JSONL file, or FROM..UNTIL of stored calls, e.g. 8d..24h or ISO times"),
+    ],
+    current: Annotated[
+        str, typer.Option(help="what to compare with it: a file, FROM..UNTIL, or FROM until now, e.g. 24h")
+    ],
+    field: Annotated[
+        str, typer.Option(help="key of the text in each row (default: text); of stored calls: prompt or response")
+    ] = "",
+    service: Annotated[str, typer.Option(help="service of the stored calls, where there are several")] = "",
+    project: Annotated[str, typer.Option(help="project of the stored calls")] = "default",
     alpha: Annotated[float, typer.Option(min=1e-9, max=0.5, help="false-alarm probability of this test")] = 0.01,
-    seed: Annotated[int, typer.Option(min=0, help="seed of the permutations")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the permutations, for files")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
-    """Tests whether the texts of two files come from one distribution. Exit code 0 either way, 2 on bad input."""
-    texts = {"reference": read_texts(reference, field), "current": read_texts(current, field)}
-    result, words = compare(texts["reference"], texts["current"], alpha, seed)
+    """Tests whether the texts of two files, or of two spans of stored calls, come from one distribution.
+
+    Exit code 0 either way, 2 on bad input.
+    """
+    if is_file(reference) or is_file(current):
+        name = field or "text"
+        texts = read_texts(Path(reference), name), read_texts(Path(current), name)
+        result, words = compare(*texts, alpha, seed)
+    else:
+        result, words = _stored(
+            (span_of(reference, "--reference"), span_of(current, "--current")), project, service, field, alpha
+        )
     if as_json:
         print(json.dumps(to_json(result, words), ensure_ascii=False))
     else:
         show(result, words, Console())
+
+
+def is_file(text: str) -> bool:
+    """Whether a file is meant, be it there or not."""
+    return text.endswith((".jsonl", ".jsonl.gz")) or Path(text).is_file()
+
+
+def span_of(text: str, option: str) -> Window:
+    """FROM..UNTIL, or FROM until now. Raises InputError for anything else."""
+    first, _, last = text.partition("..")
+    try:
+        start, end = parse_time(first), parse_time(last) if last else datetime.now(UTC)
+    except InputError as error:
+        raise InputError(f"{option} {text!r} is neither a file nor a span of time: {error}") from None
+    if start >= end:
+        raise InputError(f"{option} {text!r}: {first!r} is not before {last or 'now'!r}")
+    return Window(start, end)
+
+
+def _stored(
+    spans: tuple[Window, Window], project: str, service: str, field: str, alpha: float
+) -> tuple[DriftResult, str]:
+    from analyzers.config import AnalyzersSection, DriftSection
+    from analyzers.drift.between import between, series_of
+    from analyzers.encoder import DEFAULT_MODEL
+    from analyzers.store import AnalyzerStore
+    from leewatch.storage import client
+
+    if field not in ("", "prompt", "response"):
+        raise InputError(f"--field {field!r}: stored calls have prompt and response")
+    settings = config.load()
+    store = AnalyzerStore(client.connect(settings))
+    try:
+        model = settings.section(AnalyzersSection).model or DEFAULT_MODEL
+        series = series_of(store, model, project, service, field or "prompt", spans[1])
+        return between(store, model, settings.section(DriftSection), series, spans, alpha)
+    finally:
+        store.close()
 
 
 def compare(reference: list[str], current: list[str], alpha: float, seed: int) -> tuple[DriftResult, str]:
@@ -111,6 +170,7 @@ def to_json(result: DriftResult, words: str) -> dict[str, Any]:
         "n_reference": result.n_reference,
         "n_current": result.n_current,
         "clusters": [{**asdict(cluster), "examples": list(cluster.examples)} for cluster in result.clusters],
+        "details": dict(result.parameters),
     }
 
 

@@ -119,10 +119,7 @@ class DriftJob:
         result, text = result_of(judged.weighed, budget, past), ""
         if result.drifted:
             story = self._explain(texts, series, past, judged.span)
-            told = {**result.parameters, **as_json(story)}
-            moved = story.movement
-            result = replace(result, clusters=moved.clusters, effect=moved.effect, parameters=told)
-            text = words(story, series.field)
+            result, text = told(result, story), words(story, series.field)
         log.info(
             "drift %s/%s %s %s: p=%.2g alpha=%.2g n=%d against %d%s",
             series.project, series.service, series.field, window.end.isoformat(), result.p_value, budget.alpha,
@@ -172,6 +169,13 @@ def result_of(weighed: Weighed, budget: Budget, past: Past) -> DriftResult:
             "pinned": past.pinned,
         },
     )
+
+
+def told(result: DriftResult, story: Story) -> DriftResult:
+    """The result with what the story says."""
+    moved = story.movement
+    parameters = {**result.parameters, **as_json(story)}
+    return replace(result, clusters=moved.clusters, effect=moved.effect, parameters=parameters)
 
 
 def seed_of(series: Series, window: Window) -> int:

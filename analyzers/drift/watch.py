@@ -111,9 +111,7 @@ class SeriesWatch:
         rows = self._store.sample(past.span, past.held, self._section.max_reference)
         if len(rows) < self._section.min_reference:
             return len(rows)
-        keys = blocks(rows.users, rows.sessions, rows.traces)
-        fitted = fit(rows.vectors, folds_of(keys), in_hours(keys, rows.hours), self._device)
-        self._map, self._kept = self._store.write_map(fitted, past.span.end), None
+        self._map, self._kept = self._store.write_map(fitted_on(rows, self._device), past.span.end), None
         return self._map
 
     def _outworn(self, stored: StoredMap, past: Past) -> bool:
@@ -136,13 +134,13 @@ class SeriesWatch:
 
     def _of_span(self, stored: StoredMap, known: Kept, span: Window) -> list[Kept]:
         kept = known.part([one.start >= span.start and one.end <= span.end for one in known.windows])
-        made = self._make(stored.map, Window(kept.windows[-1].end if kept.windows else span.start, span.end))
+        made = self.summaries(stored.map, Window(kept.windows[-1].end if kept.windows else span.start, span.end))
         if made.windows:
             self._store.write_windows(stored.id, made.windows, made.summaries)
         return [kept, made]
 
-    def _make(self, fitted: FeatureMap, span: Window) -> Kept:
-        """Summaries of the windows of the span, some windows' rows in memory at a time."""
+    def summaries(self, fitted: FeatureMap, span: Window) -> Kept:
+        """Summaries of the windows of the span, made of their rows, some windows' rows in memory at a time."""
         seconds, limit = self._section.window_seconds, self._section.max_window
         step = timedelta(seconds=seconds * max(ROWS_AT_ONCE // limit, 1))
         windows: list[Window] = []
@@ -157,6 +155,12 @@ class SeriesWatch:
                     parts.append(summary(fitted, rows, middle(window), self._device))
             start = part.end
         return Kept(tuple(windows), join(parts) if parts else nothing(fitted))
+
+
+def fitted_on(rows: Keyed, device: str = NUMPY) -> FeatureMap:
+    """The map of these rows."""
+    keys = blocks(rows.users, rows.sessions, rows.traces)
+    return fit(rows.vectors, folds_of(keys), in_hours(keys, rows.hours), device)
 
 
 def joined(parts: Sequence[Kept]) -> Kept:

@@ -9,13 +9,20 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+import typer
 from clickhouse_connect.driver.client import Client
+from typer.testing import CliRunner
 
+from analyzers.cli.drift import drift
 from analyzers.config import AnalyzersSection, DriftSection
 from analyzers.drift.job import DriftJob
+from analyzers.encoder import DEFAULT_MODEL
 from analyzers.scoring import ScoringJob
 from analyzers.store import AnalyzerStore
 from analyzers.windows import aligned
+from leewatch import config
+from leewatch.config import Settings
+from leewatch.errors import InputError
 from leewatch.testing.clock import FixedClock
 from leewatch.testing.encoder import HashingEncoder
 
@@ -156,3 +163,45 @@ def test_a_pinned_baseline_stays_the_reference_of_all_that_comes_after_it(
         "SELECT count() FROM drift_maps FINAL WHERE fitted_until = {began:DateTime64(3)}", parameters={"began": began}
     ).result_rows
     assert maps == 1
+
+
+def test_two_spans_of_stored_calls_are_compared_on_demand(
+    client: Client, add_spans: AddSpans, now: datetime, database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(7)
+    monkeypatch.setattr(config, "load", lambda: database)
+    baseline(add_spans, now - timedelta(minutes=2), rng)
+    add_spans(sentences(BILLING, 120, rng), "bot", now - timedelta(minutes=2), 0.4)
+    mixed = sentences(BILLING, 80, rng) + [(f"{text} me@example.com", "sure") for text, _ in sentences(TRAVEL, 40, rng)]
+    add_spans(mixed, "bot", now - timedelta(minutes=1), 0.4)
+    add_spans(sentences(TRAVEL, 10, rng), "other", now - timedelta(minutes=1))
+    ScoringJob(AnalyzersSection(), ENCODER, [], FixedClock(datetime.now(UTC)), threading.Event()).run(
+        AnalyzerStore(client)
+    )
+    client.command(f"INSERT INTO embeddings SELECT * REPLACE('{DEFAULT_MODEL}' AS model) FROM embeddings")
+    app = typer.Typer()
+    app.command()(drift)
+
+    def compared(first: int, last: int, *more: str) -> typer.testing.Result:
+        span = f"{(now - timedelta(minutes=first)).isoformat()}..{(now - timedelta(minutes=last)).isoformat()}"
+        past = f"{(now - timedelta(minutes=6)).isoformat()}..{(now - timedelta(minutes=2)).isoformat()}"
+        return CliRunner().invoke(app, ["--reference", past, "--current", span, "--json", *more])
+
+    healthy, moved = (json.loads(compared(*span, "--service", "bot").stdout) for span in ((2, 1), (1, 0)))
+    assert not healthy["drifted"]
+    assert (healthy["n_reference"], healthy["n_current"]) == (400, 120)
+    assert moved["drifted"]
+    assert "of prompts now come from topics that made up" in moved["effect_text"]
+    assert any(word in moved["clusters"][0]["label"] for word in TRAVEL)
+    assert "me@example.com" not in json.dumps(moved)
+    assert client.query("SELECT count() FROM drift_maps").result_rows == [(0,)]
+    for arguments, fault in (
+        ((1, 0), "say which --service; project 'default' has bot, other"),
+        ((2, 1, "--service", "bots"), "--service 'bots': no embedded prompts"),
+        ((5, 1, "--service", "bot"), "--reference and --current overlap"),
+        ((1, 0, "--service", "other"), "has 0 embedded texts, drift.min_reference asks for 300"),
+        ((2, 1, "--service", "bot", "--field", "text"), "stored calls have prompt and response"),
+    ):
+        found = compared(*arguments)  # type: ignore[arg-type]
+        assert isinstance(found.exception, InputError)
+        assert fault in str(found.exception)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from analyzers.cli.drift import compare, read_texts, show, to_json
+from analyzers.cli.drift import compare, is_file, read_texts, show, span_of, to_json
 from leewatch.errors import InputError
 from leewatch.schema import Cluster, DriftResult
 
@@ -73,3 +73,26 @@ def test_the_verdict_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     for text in ("drifted", "p = 0.0003", "visa [x], trip", "14 %", "one"):
         assert text in printed
+
+
+def test_a_span_of_stored_calls_is_told_from_a_file(tmp_path: Path) -> None:
+    there = write(tmp_path / "rows", {"text": "one"})
+    assert is_file("missing.jsonl.gz")
+    assert is_file(str(there))
+    assert not is_file("8d..24h")
+    span = span_of("2026-03-01T00:00:00Z..2026-03-02T12:00:00Z", "--current")
+    assert (span.end - span.start).total_seconds() == 36 * 3600
+    until_now = span_of("24h", "--current")
+    assert (until_now.end - until_now.start).total_seconds() == pytest.approx(86_400, abs=5)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("yesterday", "--current 'yesterday' is neither a file nor a span of time: 'yesterday' is no time"),
+        ("1h..2h", "--current '1h..2h': '1h' is not before '2h'"),
+    ],
+)
+def test_a_span_that_is_none_is_named(text: str, fault: str) -> None:
+    with pytest.raises(InputError, match=fault):
+        span_of(text, "--current")
