@@ -1,6 +1,6 @@
 """Simulations of the drift tests on real texts.
 
-    python -m bench.drift quiet --data DIR --cache DIR --months 200 --output bench/results/drift_quiet.json
+    python -m bench.drift quiet --data DIR --cache DIR --months 200 --state bench/results/drift_quiet.jsonl
     python -m bench.drift power --data DIR --cache DIR --runs 40 --output bench/results/drift_power.json
     python -m bench.drift peers --data DIR --cache DIR --runs 20 --output bench/results/drift_peers.json
     python -m bench.drift topics --data DIR --cache DIR --runs 10 --output bench/results/drift_topics.json
@@ -50,7 +50,14 @@ def _run(options: argparse.Namespace) -> dict[str, Any] | None:
         from bench.drift import quiet
 
         return quiet.simulate(
-            options.data, options.cache, options.months, 20, options.rows, options.processes, options.seed
+            options.data,
+            options.cache,
+            options.months,
+            20,
+            options.rows,
+            options.processes,
+            options.seed,
+            options.state,
         )
     if options.command == "peers":
         from bench.drift import others
@@ -78,6 +85,7 @@ def _options() -> argparse.Namespace:
         if name == "quiet":
             one.add_argument("--months", type=int, default=200)
             one.add_argument("--rows", type=int, default=500)
+            one.add_argument("--state", type=Path, help="file that keeps each month; a later run goes on from there")
         else:
             one.add_argument("--runs", type=int, default=40)
     cost = commands.add_parser("cost")

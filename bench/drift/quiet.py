@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -41,16 +42,38 @@ class Month:
 
 
 def simulate(
-    data: Path, cache: Path, months: int, segments: int, rows: int, processes: int, seed: int
+    data: Path, cache: Path, months: int, segments: int, rows: int, processes: int, seed: int, state: Path | None
 ) -> dict[str, Any]:
-    """All months and what they add up to."""
-    run = partial(_month, data, cache, segments, rows, seed)
+    """All months and what they add up to. state: file that keeps each month, so that a later run goes on from there.
+
+    Raises ValueError when the file is of another simulation.
+    """
+    kind = {"segments": segments, "rows": rows, "seed": seed}
+    found = _read(state, kind) if state and state.exists() else {}
+    run = partial(_numbered, data, cache, segments, rows, seed)
     with get_context("spawn").Pool(processes) as pool:
-        found: list[Month] = []
-        for month in pool.imap(run, range(months)):
-            found.append(month)
-            print(f"month {len(found)}: {month.alarms} alarms, {month.decisions} windows", flush=True)
-    return summary(found, segments, rows)
+        for number, month in pool.imap_unordered(run, [n for n in range(months) if n not in found]):
+            found[number] = month
+            print(f"month {number}: {month.alarms} alarms, {month.decisions} windows", flush=True)
+            if state:
+                with state.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"month": number, **kind, **asdict(month)}) + "\n")
+    return summary([found[number] for number in sorted(found) if number < months], segments, rows)
+
+
+def _read(state: Path, kind: dict[str, int]) -> dict[int, Month]:
+    found = {}
+    for line in state.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        number, own = row.pop("month"), {name: row.pop(name) for name in kind}
+        if own != kind:
+            raise ValueError(f"{state} holds months of {own}, not of {kind}: name another file")
+        found[number] = Month(**row)
+    return found
+
+
+def _numbered(data: Path, cache: Path, segments: int, rows: int, seed: int, number: int) -> tuple[int, Month]:
+    return number, _month(data, cache, segments, rows, seed, number)
 
 
 def summary(months: Sequence[Month], segments: int, rows: int) -> dict[str, Any]:
@@ -105,7 +128,7 @@ def _month(data: Path, cache: Path, segments: int, rows: int, seed: int, number:
         sum(episodes([one is not None for one in series]) for series in decided),
         {str(length): sum(one.length == length for one in flagged) for length in LENGTHS},
         {name: sum(one.group == name for one in flagged) for name in ("topics", "novel", "tail")},
-        smallest,
+        [float(f"{p:.3g}") for p in smallest],
     )
 
 
@@ -140,4 +163,6 @@ def episodes(flags: Sequence[bool]) -> int:
 
 
 def _add(parts: Sequence[dict[str, int]]) -> dict[str, int]:
-    return {name: sum(part[name] for part in parts) for name in parts[0]} if parts else {}
+    return {
+        name: sum(part.get(name, 0) for part in parts) for name in sorted({name for part in parts for name in part})
+    }
