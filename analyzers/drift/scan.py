@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -46,12 +47,12 @@ class Group:
         squares = deviations.values[:, self.columns] ** 2 - deviations.surplus[:, self.columns]
         return np.asarray(squares @ self.weights)
 
-    @property
+    @cached_property
     def mean(self) -> float:
         """Expected form of independent standard normal deviations."""
         return float(self.weights.sum())
 
-    @property
+    @cached_property
     def deviation(self) -> float:
         """Standard deviation of that form."""
         return float(np.sqrt(2 * (self.weights**2).sum()))
