@@ -93,20 +93,20 @@ class TopicsJob:
             self._embedded = store.done_until(JOB) or self._clock() - timedelta(days=self._section.days)
         since, assigned, error = self._embedded - OVERLAP, 0, ""
         came = arrivals(store, self._model, since)
-        for service in came:
+        for service, arrival in came.items():
             if self._stop.is_set():
                 return
             try:
-                assigned += self._service(TopicStore(store, *service, self._model), service, since)
+                assigned += self._service(TopicStore(store, *service, self._model), service, since, arrival.oldest)
             except Exception as failure:
                 log.exception("the topics of a service failed; they are tried again")
                 self._followed.pop(service, None)
                 error = f"{type(failure).__name__}: {' '.join(str(failure).split())[:200]}"
         if not error and not self._stop.is_set():
-            self._embedded = max([self._embedded, *came.values()])
+            self._embedded = max([self._embedded, *(arrival.newest for arrival in came.values())])
         store.write_progress([Progress(JOB, self._embedded, assigned, 0, error)])
 
-    def _service(self, store: TopicStore, service: tuple[str, str], since: datetime) -> int:
+    def _service(self, store: TopicStore, service: tuple[str, str], since: datetime, oldest: datetime) -> int:
         now = self._clock()
         days = Window(now - timedelta(days=self._section.days), now)
         followed = self._followed.get(service)
@@ -121,7 +121,12 @@ class TopicsJob:
             late = True
         if followed.topics is None:
             return 0
-        assigned = self._assign(store, followed, since if not late else days.start, days.start)
+        happened = oldest - timedelta(seconds=1)  # parameters are cut to milliseconds
+        if late:
+            assigned = self._assign(store, followed, BEGINNING, min(days.start, happened))
+            followed.assigned = followed.without = 0  # the fit has seen them
+        else:
+            assigned = self._assign(store, followed, since, happened)
         if due(followed, 0, now, self._section) == "next":
             self._next(store, followed, days)
         return assigned

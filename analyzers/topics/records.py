@@ -115,10 +115,18 @@ class TopicStore:
         ]  # fmt: skip
 
 
-def arrivals(store: AnalyzerStore, model: str, since: datetime) -> dict[tuple[str, str], datetime]:
-    """(project, service) of all whose prompts were embedded since a moment, and when the last was."""
+@dataclass(frozen=True)
+class Arrival:
+    """Prompts of a service that were embedded lately: when the last was, and when the first of them happened."""
+
+    newest: datetime
+    oldest: datetime
+
+
+def arrivals(store: AnalyzerStore, model: str, since: datetime) -> dict[tuple[str, str], Arrival]:
+    """What was embedded since a moment, by (project, service)."""
     found = store.rows("topic_arrivals", field=FIELD, model=model, since=since)
-    return {(row["project"], row["service"]): utc(row["newest"]) for row in found}
+    return {(row["project"], row["service"]): Arrival(utc(row["newest"]), utc(row["oldest"])) for row in found}
 
 
 def _topic(row: dict[str, object]) -> Topic:

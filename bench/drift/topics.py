@@ -21,11 +21,11 @@ from bench.drift.pool import Rows, Texts, load
 START = datetime(2026, 3, 1, tzinfo=UTC)
 REMEMBER = timedelta(days=30)
 MOST = 40
-PER_DAY = 1_500
+PER_DAY = 1_000
 LOOKED_BACK = 7
 HELD_OUT = 0.2
 """Share of the texts that no fit sees: what topics are judged on."""
-WARM = 4
+WARM = 3
 """Days before something happens."""
 STEADY_DAYS = 14
 SHARES = (0.2, 0.1, 0.05)

@@ -24,7 +24,8 @@ COLOURS: Final = {
     "response_toxicity": "Toxic answers",
     "hallucination": "Hallucinated answers",
 }
-NAMED: Final = 8
+NAMED: Final = 12
+"""Bubbles that carry their name."""
 SCORES: Final = ("prompt_toxicity", "response_toxicity", "hallucination")
 Row = Mapping[str, Any]
 
@@ -143,7 +144,7 @@ UNITS: Final = {"change": "points", "latency": "s", "cost": "USD"}
 
 
 def _map(shown: Sequence[Row], view: View, window: Window) -> None:
-    colour = view.metric if view.metric in COLOURS else "change"
+    colour = view.metric if view.metric in COLOURS else default_colour(shown)
     layout.section("Map", "Near topics mean similar things. The larger a bubble, the more calls.")
     st.session_state["lw_colour"] = colour
     st.selectbox(
@@ -170,10 +171,17 @@ def _map(shown: Sequence[Row], view: View, window: Window) -> None:
     st.plotly_chart(figure, key="topic_map", config=charts.CONFIG)
 
 
+def default_colour(shown: Sequence[Row]) -> str:
+    """The change of shares; the latency where nothing came before."""
+    return "latency" if all(change(row) is None for row in shown) else "change"
+
+
 def _named(shown: Sequence[Row]) -> list[bool]:
     """Which bubbles carry a name: the largest ones and those that changed most, so that names do not cover each other."""
-    largest = sorted(range(len(shown)), key=lambda place: -shown[place]["calls"])[:NAMED]
-    moved = sorted(range(len(shown)), key=lambda place: -abs(change(shown[place]) or 0.0))[: NAMED // 2]
+    largest = sorted(range(len(shown)), key=lambda place: -shown[place]["calls"])[: NAMED * 2 // 3]
+    moved = sorted(range(len(shown)), key=lambda place: -abs(change(shown[place]) or 0.0))[: NAMED // 3]
+    if len(shown) <= NAMED:
+        return [True] * len(shown)
     return [place in {*largest, *moved} for place in range(len(shown))]
 
 

@@ -1,8 +1,8 @@
 -- Topics: what the job of the analyzers reads, and their figures as the dashboard and the command show them.
 
 -- name: topic_arrivals
--- Services whose prompts were embedded since a moment, and when the last of each was.
-SELECT project, service, max(created_at) AS newest
+-- Services whose prompts were embedded since a moment, when the last of each was, and when the first of them happened.
+SELECT project, service, max(created_at) AS newest, min(ts) AS oldest
 FROM embeddings
 WHERE created_at >= {since:DateTime64(3, 'UTC')} AND field = {field:String} AND model = {model:String} AND notEmpty(vector)
 GROUP BY project, service

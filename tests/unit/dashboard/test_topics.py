@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dashboard import charts
-from dashboard.views.topics import change, measure, points, scored
+from dashboard.views.topics import change, default_colour, measure, points, scored
 
 ROW: dict[str, Any] = {
     "share": 0.14, "share_before": 0.02, "p95": 1500.0, "cost": 3.0, "priced": 6, "calls": 6.0, "error_rate": 0.5,
@@ -31,6 +31,11 @@ def test_a_change_is_told_in_points() -> None:
 )  # fmt: skip
 def test_a_bubble_is_coloured_by_what_was_chosen(colour: str, value: float | None) -> None:
     assert measure(ROW, colour) == (None if value is None else pytest.approx(value))
+
+
+def test_without_earlier_calls_latency_is_what_colours() -> None:
+    assert default_colour([ROW, {**ROW, "share_before": None}]) == "change"
+    assert default_colour([{**ROW, "share_before": None}]) == "latency"
 
 
 def test_a_rate_says_how_many_calls_it_is_about() -> None:
