@@ -49,7 +49,7 @@ class StorageSection(Section):
     database: str = Key("leewatch", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="database of all tables")
     raw_days: int = Key(30, ge=1, le=3650, description="days that raw telemetry (otel_traces, otel_logs) is kept")
     spans_days: int = Key(
-        400, ge=1, le=3650, description="days that LLM spans, content, embeddings and scores are kept"
+        400, ge=1, le=3650, description="days that LLM spans, content, embeddings, scores and topics are kept"
     )
 
     @model_validator(mode="before")

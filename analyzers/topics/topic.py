@@ -96,11 +96,7 @@ def refitted(
     here = {topic.id: topic for topic in before}
     after = _topics(fit, ids, here, newer, at, max([known.last_id, *ids]), remember, seed)
     kept = {topic.id for topic in after.topics}
-    gone = [
-        replace(topic, centroid=np.zeros(0, dtype=np.float32), retired=True)
-        for topic in known.topics
-        if topic.id not in kept
-    ]
+    gone = [_closed(topic) for topic in known.topics if topic.id not in kept]
     return replace(after, topics=(*after.topics, *gone))
 
 
@@ -135,15 +131,13 @@ def _continued(topic: Topic, before: Topic, texts: int, remember: timedelta) -> 
     quiet = topic.rows <= QUIET * expected if expected >= EXPECTED else topic.rows == 0
     if not quiet:
         return replace(kept, share=_smoothed(before.share, topic.share))
-    forgotten = topic.last_seen - before.last_seen > remember
-    return replace(
-        kept,
-        rows=before.rows,
-        share=before.share,
-        last_seen=before.last_seen,
-        retired=True,
-        centroid=np.zeros(0, dtype=np.float32) if forgotten else topic.centroid,
-    )
+    retired = replace(kept, rows=before.rows, share=before.share, last_seen=before.last_seen, retired=True)
+    return _closed(retired) if topic.last_seen - before.last_seen > remember else retired
+
+
+def _closed(topic: Topic) -> Topic:
+    """The topic as it is remembered when it takes no text any more: without texts, which are not kept for ever."""
+    return replace(topic, centroid=np.zeros(0, dtype=np.float32), examples=(), retired=True)
 
 
 def _smoothed(before: float, now: float) -> float:

@@ -27,7 +27,16 @@ _TABLE_EXISTS = 57
 _LOCK_STALE_SECONDS = 120
 _TTL_DAYS = re.compile(r"toIntervalDay\((\d+)\)|INTERVAL (\d+) DAY", re.IGNORECASE)
 _TTL = re.compile(r"\bTTL (?P<expression>.+?)(?: SETTINGS |$)", re.DOTALL)
-_SPAN_TABLES = {"llm_spans", "llm_content", "llm_span_facts", "embeddings", "scores", "sampling"}
+_SPAN_TABLES = {
+    "llm_spans",
+    "llm_content",
+    "llm_span_facts",
+    "embeddings",
+    "scores",
+    "sampling",
+    "topics",
+    "span_topics",
+}
 _RAW_PREFIX = "otel_"
 
 

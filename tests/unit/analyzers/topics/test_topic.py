@@ -53,13 +53,16 @@ def test_a_vanished_topic_is_retired_and_comes_back_under_its_id(known: Topics) 
 
 
 def test_a_topic_that_nobody_asks_of_for_long_is_forgotten(known: Topics) -> None:
-    gone, later = at(known, 2).id, known
+    gone = at(known, 2).id
+    later = replace(known, topics=tuple(replace(topic, examples=("a text",)) for topic in known.topics))
     for day in (1, 20, 40):
         later = refitted(
             later, texts(day, a0=100, a1=100), texts(day + 1, a0=60, a1=60), 40, MONTH, START + day * DAY, 0
         )
     assert gone not in {topic.id for topic in later.placed}
-    assert gone in {topic.id for topic in later.topics}
+    closed = next(topic for topic in later.topics if topic.id == gone)
+    assert closed.retired
+    assert closed.examples == ()
     returned = texts(8, a0=60, a1=60, a2=60)
     back = refitted(later, texts(7, a0=100, a1=100), returned, 40, MONTH, START + 41 * DAY, 0)
     assert at(back, 2).id == 4
