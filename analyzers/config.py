@@ -129,7 +129,9 @@ class TopicsSection(Section):
     days: float = Key(7, gt=0, le=90, description="days of prompts that a fit looks at")
     max_rows: int = Key(20_000, ge=200, le=100_000, description="most prompts that a fit reads")
     min_prompts: int = Key(200, ge=50, description="prompts below which a service has no topics")
-    max_topics: int = Key(40, ge=2, le=60, description="most topics of a service")
+    max_topics: int = Key(
+        40, ge=2, le=60, description="most topics of a service; the first fit takes up to three quarters of them"
+    )
     remember_days: float = Key(
         30, gt=0, le=365, description="days after its last prompt that a topic can come back under its id"
     )

@@ -29,6 +29,8 @@ FEW_TEXTS = 50
 SILHOUETTE_ROWS = 1_500
 GOOD_ENOUGH = 0.95
 """Share of the best silhouette that fewer topics must reach to be preferred: on real prompts it rises slowly with every topic."""
+ROOM = 0.75
+"""Part of the most topics that a fit from scratch may take: the rest is for new ones."""
 BETTER = 1.3
 """How much better the silhouette of a fit from scratch must be to replace the topics that are known."""
 ROUNDS = 10
@@ -89,7 +91,10 @@ def distinct(vectors: Vectors, rng: np.random.Generator, most: int = FITTED_ROWS
 
 
 def first_fit(vectors: Vectors, most: int, seed: int) -> Fit:
-    """The topics of rows (n, d) of which nothing is known. At most `most`; one for all where all texts are the same."""
+    """The topics of rows (n, d) of which nothing is known, with room left for new ones among at most `most`.
+
+    One for all where all texts are the same.
+    """
     rng = np.random.default_rng(seed)
     return _from_scratch(distinct(vectors, rng), most, rng, seed)[0]
 
@@ -132,7 +137,7 @@ def _new_centers(known: Fit, older: Vectors, newer: Vectors, most: int, seed: in
 
 def _from_scratch(texts: Distinct, most: int, rng: np.random.Generator, seed: int) -> tuple[Fit, float]:
     """The smallest number of topics that tells the texts apart about as well as the best, and its silhouette."""
-    highest = min(most, len(texts.rows), max(texts.total // ROWS_PER_TOPIC, 2))
+    highest = min(max(int(ROOM * most), 2), len(texts.rows), max(texts.total // ROWS_PER_TOPIC, 2))
     counts = [count for count in COUNTS if count <= highest]
     if not counts:
         centers = _unit(texts.rows.mean(axis=0, keepdims=True))

@@ -89,7 +89,8 @@ def refitted(
     until nobody asked of them for `remember`.
     """
     old = known.fit
-    fit = next_fit(old, older, newer, most, seed)
+    retired = sum(topic.retired for topic in known.placed)  # they leave their room to new ones
+    fit = next_fit(old, older, newer, most + retired, seed)
     pool = np.concatenate([older, newer]) if len(older) else newer
     before = known.placed
     ids = identify([topic.id for topic in before], match(old, fit, pool), known.last_id)

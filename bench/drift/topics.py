@@ -32,6 +32,8 @@ SHARES = (0.2, 0.1, 0.05)
 ABSENT = 2
 MOSTLY = 0.5
 """Share of a topic's texts that makes it one of a domain."""
+NEARLY_ALL = 0.9
+"""The same where the topic is to vanish with the domain."""
 COST_ROWS, COST_ASSIGNED = 20_000, 10_000
 
 
@@ -70,14 +72,14 @@ def parted(texts: Texts, seed: int) -> tuple[Rows, Rows, np.random.Generator]:
     return order[cut:], order[:cut], rng
 
 
-def mostly(topics: Topics, texts: Texts, rows: Rows, domain: str) -> set[int]:
-    """Ids of the topics most of whose texts among `rows` are of a domain."""
+def mostly(topics: Topics, texts: Texts, rows: Rows, domain: str, least: float = MOSTLY) -> set[int]:
+    """Ids of the topics of whose texts among `rows` at least that share is of a domain."""
     of = ids(topics, texts, rows)
     inside = texts.domains[rows] == domain
     return {
         int(one)
         for one in np.unique(of[inside])
-        if one != NO_TOPIC and inside[of == one].mean() >= MOSTLY and (of == one).sum() >= 5
+        if one != NO_TOPIC and inside[of == one].mean() >= least and (of == one).sum() >= 5
     }
 
 
@@ -147,7 +149,7 @@ def returning(texts: Texts, seed: int) -> dict[str, float]:
     service = Service(texts, seed)
     for _ in range(WARM):
         before = service.day(rng.choice(pool, PER_DAY))
-    own = mostly(before, texts, probe, domain)
+    own = mostly(before, texts, probe, domain, NEARLY_ALL)
     first_away = service.day(rng.choice(others, PER_DAY))
     for _ in range(ABSENT - 1):
         away = service.day(rng.choice(others, PER_DAY))

@@ -76,6 +76,15 @@ def test_a_new_group_is_added_behind_the_known_ones() -> None:
     assert (np.sum(fit.centers * after.centers[:6], axis=1) > 0.98).all()
 
 
+def test_a_first_fit_leaves_room_for_new_topics() -> None:
+    fit = first_fit(several(range(8), 100, 0), 8, 1)
+    assert len(fit.centers) == 6
+    newer = np.concatenate([several(range(8), 60, 6), around(12, 40, np.random.default_rng(7))])
+    after = next_fit(fit, several(range(8), 100, 5), newer, 8, 2)
+    assert len(after.centers) == 7
+    assert len(next_fit(fit, several(range(8), 100, 5), newer, 6, 2).centers) == 6
+
+
 def test_a_group_without_texts_keeps_its_place() -> None:
     fit = first_fit(several(range(6), 100, 0), 40, 1)
     empty = int(np.argmax(fit.centers[:, 0]))

@@ -75,6 +75,15 @@ def test_a_new_topic_takes_no_known_id(known: Topics) -> None:
     assert [at(later, axis).id for axis in range(3)] == [at(known, axis).id for axis in range(3)]
 
 
+def test_retired_topics_leave_their_room_to_new_ones(known: Topics) -> None:
+    older = texts(1, a0=100, a1=100, a2=100)
+    full = refitted(known, older, texts(2, a0=60, a1=60, a2=60, a9=40), 3, MONTH, START + DAY, 0)
+    assert len(full.placed) == 3
+    quiet = refitted(known, older, texts(2, a0=60, a1=60), 3, MONTH, START + DAY, 0)
+    later = refitted(quiet, texts(3, a0=100, a1=100), texts(4, a0=60, a1=60, a9=40), 3, MONTH, START + 2 * DAY, 0)
+    assert at(later, 9).id == 4
+
+
 def test_a_label_stays_while_two_of_its_words_still_tell_the_topic(known: Topics) -> None:
     first = labelled(known.topics[0], ("refund", "invoice", "card", "bank"), ("a", "b"))
     assert first.label == "refund, invoice, card"
