@@ -35,6 +35,8 @@ from leewatch.storage import client
 log = logging.getLogger(__name__)
 
 LOCK_FILE = "analyzers.lock"
+TOPICS_SECONDS = 30
+"""Between two looks for texts without a topic at least: nobody waits for one."""
 PRICES_SECONDS = 60.0
 STORE_RETRY_SECONDS = 1.0
 
@@ -113,7 +115,9 @@ def jobs(
         Job("prices", PRICES_SECONDS, prices.run, connect, clock, registry),
     ]
     if topics.enabled:
-        found.append(Job(TOPICS, section.interval_seconds, following.run, connect, clock, registry))
+        found.append(
+            Job(TOPICS, max(section.interval_seconds, TOPICS_SECONDS), following.run, connect, clock, registry)
+        )
     return found
 
 

@@ -164,8 +164,8 @@ def fitted_on(rows: Keyed, device: str = NUMPY) -> FeatureMap:
 
 
 def joined(parts: Sequence[Kept]) -> Kept:
-    """All windows of the parts, in their order; those without any are left out, for they may be of no width."""
-    some = [part for part in parts if part.windows] or list(parts[:1])
+    """All windows of the parts, in their order. Parts without any may be of no width: the last of them counts alone."""
+    some = [part for part in parts if part.windows] or list(parts[-1:])
     return Kept(tuple(one for part in some for one in part.windows), join([part.summaries for part in some]))
 
 

@@ -205,3 +205,17 @@ def test_two_spans_of_stored_calls_are_compared_on_demand(
         found = compared(*arguments)  # type: ignore[arg-type]
         assert isinstance(found.exception, InputError)
         assert fault in str(found.exception)
+
+
+def test_a_history_too_thin_for_any_window_is_a_reference_all_the_same(
+    client: Client, add_spans: AddSpans, now: datetime
+) -> None:
+    rng = np.random.default_rng(8)
+    add_spans(sentences(BILLING, 240, rng), "bot", now - timedelta(minutes=62), 15)  # four a minute
+    add_spans(sentences(BILLING, 60, rng), "bot", now - timedelta(minutes=1), 0.5)
+    analyze(client, now, tabular=False, fields=["prompt"])
+    analyze(client, now + timedelta(minutes=1), tabular=False, fields=["prompt"])
+    [(error,)] = client.query("SELECT error FROM progress FINAL WHERE name = 'drift'").result_rows
+    assert error == ""
+    [(windows,)] = client.query("SELECT count() FROM drift_windows FINAL WHERE rows >= 60").result_rows
+    assert windows >= 1
