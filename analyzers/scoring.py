@@ -44,8 +44,8 @@ CANDIDATES = 2_000
 """Spans looked at in one pass; the next pass begins with the newest again. Doubled, up to MOST_CANDIDATES, while
 all that a pass sees must wait, so that the rows behind them are reached."""
 MOST_CANDIDATES = 256_000
-FIRST_CALLS = 64
-"""Calls by which costs are measured after a start, and fewest at once: a pass costs something whatever it looks at."""
+FIRST_CALLS = 32
+"""Calls by which costs are measured after a start. Twice as many are worked on at least: a pass costs something by itself."""
 JOB = "score"
 NO_CONTENT = "no content"
 REDACTED = "content redacted"
@@ -218,10 +218,10 @@ class ScoringJob:
         return Step(max(done.rows.values(), default=0), missing), postponed
 
     def _chunk(self) -> int:
-        """Spans that take all analyzers a quarter of `interval_seconds`, at least FIRST_CALLS: what is live waits no longer."""
+        """Spans that take analyzers a quarter of `interval_seconds`, twice FIRST_CALLS at least: what is live waits no longer."""
         costs = [self._sampler.costs.of(name) for name in self._names]
         seconds = sum(cost for cost in costs if cost is not None)
-        least = min(self._section.batch_size, FIRST_CALLS)
+        least = min(self._section.batch_size, 2 * FIRST_CALLS)
         return max(least, min(int(self._section.interval_seconds / 4 / seconds), CANDIDATES)) if seconds > 0 else least
 
     def _tell_ahead(self, store: AnalyzerStore, decision: Decision, slices: Slices) -> None:
