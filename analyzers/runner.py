@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from leewatch.config import Settings
 from leewatch.contracts import Clock, Encoder, Scorer
 from leewatch.errors import DataDirectoryLockedError, NotRunningError, StoreUnavailableError
 from leewatch.instruments import Registry
+from leewatch.locking import exclusive
 from leewatch.redaction.section import RedactionSection
 from leewatch.storage import client
 
@@ -128,16 +128,10 @@ def limit_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-@contextmanager
-def locked(data: Path) -> Iterator[None]:
+def locked(data: Path) -> AbstractContextManager[None]:
     """Holds the analyzers' lock of a data directory: two processes would score every span twice."""
     data.mkdir(parents=True, exist_ok=True)
-    with (data / LOCK_FILE).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataDirectoryLockedError(data) from None
-        yield
+    return exclusive(data / LOCK_FILE, DataDirectoryLockedError(data))
 
 
 def _store_answers(connect: Callable[[], AnalyzerStore], stop: threading.Event) -> bool:

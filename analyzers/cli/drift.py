@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -93,7 +94,7 @@ def _stored(
     store = AnalyzerStore(client.connect(settings))
     try:
         model = settings.section(AnalyzersSection).model or DEFAULT_MODEL
-        series = series_of(store, model, project, service, field or "prompt", spans[1])
+        series = series_of(store, model, project, service, field or "prompt", spans[1].end)
         return between(store, model, settings.section(DriftSection), series, spans, alpha)
     finally:
         store.close()
@@ -190,10 +191,5 @@ def show(result: DriftResult, words: str, console: Console) -> None:
     table = Table("topic", "before", "now", "examples", show_lines=True)
     for cluster in result.clusters:
         shares = percent(cluster.reference_share), percent(cluster.current_share)
-        table.add_row(_plain(cluster.label), *shares, _plain("\n".join(cluster.examples)))
+        table.add_row(escape(cluster.label), *shares, escape("\n".join(cluster.examples)))
     console.print(table)
-
-
-def _plain(text: str) -> str:
-    """The text with rich's markup made harmless."""
-    return text.replace("[", "\\[")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
-
-import numpy as np
+from datetime import datetime, timedelta
 
 from analyzers.config import DriftSection
 from analyzers.drift.alarm import story_of
@@ -13,9 +11,7 @@ from analyzers.drift.device import NUMPY
 from analyzers.drift.history import SeriesStore
 from analyzers.drift.job import Budget, result_of, seed_of, told
 from analyzers.drift.records import Series, TextStore
-from analyzers.drift.reference import learn
-from analyzers.drift.scan import Scanner
-from analyzers.drift.watch import SeriesWatch, Weighed, fitted_on
+from analyzers.drift.watch import SeriesWatch, Weighed, fitted_on, weigh_against
 from analyzers.explanation.story import words
 from analyzers.store import AnalyzerStore
 from analyzers.windows import Past, Window
@@ -23,7 +19,7 @@ from leewatch.errors import InputError
 from leewatch.schema import DriftResult
 
 MOST_DAYS = 90
-"""Days before now in which services are looked for."""
+"""Days before the end of what is compared in which services are looked for."""
 
 
 def between(
@@ -71,17 +67,13 @@ def _weighed(kept: SeriesStore, section: DriftSection, spans: tuple[Window, Wind
             f"--current {shown(current)} has {found} embedded texts, drift.min_window asks for {section.min_window}: "
             "name a longer span"
         )
-    scanner = Scanner(learn(past.summaries, fitted.floor), past.summaries, fitted.groups, [len(now.windows)])
-    evidence = tuple(scanner.scan(now.summaries, len(now.windows) - 1)[0])
-    strongest = min(evidence, key=lambda one: one.log_p)
-    log_p = min(strongest.log_p + float(np.log(len(evidence))), 0.0)
-    return Weighed(log_p, evidence, strongest, int(past.summaries.rows.sum()), found, scanner.cycles)
+    return weigh_against(fitted, past.summaries, now.summaries, [len(now.windows)])
 
 
-def series_of(store: AnalyzerStore, model: str, project: str, service: str, field: str, until: Window) -> Series:
+def series_of(store: AnalyzerStore, model: str, project: str, service: str, field: str, until: datetime) -> Series:
     """The series that is meant. Raises InputError that names the services there are, when there is no such one."""
-    since = until.end - timedelta(days=MOST_DAYS)
-    found = TextStore(store, model).series(since, until.end, [field])
+    since = until - timedelta(days=MOST_DAYS)
+    found = TextStore(store, model).series(since, until, [field])
     names = sorted(one.service for one in found if one.project == project)
     chosen = [name for name in names if not service or name == service]
     if len(chosen) != 1:

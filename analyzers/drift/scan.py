@@ -95,11 +95,6 @@ class Scanner:
         self._lengths = lengths
         self.calibration = {length: self._calibrated(history, length) for length in lengths}
 
-    @property
-    def cycles(self) -> str:
-        """Cycles that the reference follows: `none`, `daily`, `weekly`."""
-        return self._reference.cycles
-
     def _calibrated(self, history: Summaries, length: int) -> list[Calibration]:
         """How healthy runs of windows of this length behaved, for each group."""
         past = self._reference.deviations(history, length, inside=True) if len(history) >= 2 * length else None

@@ -173,8 +173,7 @@ def weigh(fitted: FeatureMap, past: Summaries, healthy: npt.NDArray[np.bool_], c
     """The evidence that the current window and those before it have drifted (pure).
 
     past: earlier windows in order of time; healthy bool (j,): those that may serve as reference. The newest of them are
-    kept out of the reference while they are pooled with the current one. The p-value is the smallest of all evidence
-    times its number (Bonferroni).
+    kept out of the reference while they are pooled with the current one.
     """
     length = reach(int(healthy.sum()))
     older = np.flatnonzero(healthy[: len(past) - (length - 1)])
@@ -182,17 +181,25 @@ def weigh(fitted: FeatureMap, past: Summaries, healthy: npt.NDArray[np.bool_], c
     if not len(history):
         none = Evidence(1, "", 0.0, 0.0)
         return Weighed(0.0, (), none, 0, int(current.rows.sum()), "none")
-    reference = learn(history, fitted.floor)
-    scanner = Scanner(reference, history, fitted.groups, [one for one in LENGTHS if one <= length])
     together = join([past.part(slice(max(len(past) - (length - 1), 0), None)), current])
-    evidence = tuple(scanner.scan(together, len(together) - 1)[0])
+    return weigh_against(fitted, history, together, [one for one in LENGTHS if one <= length])
+
+
+def weigh_against(fitted: FeatureMap, history: Summaries, windows: Summaries, lengths: Sequence[int]) -> Weighed:
+    """The evidence that the newest of the windows, pooled by each of the lengths, differ from the history (pure).
+
+    The p-value is the smallest of all evidence times its number (Bonferroni). Neither may be empty.
+    """
+    reference = learn(history, fitted.floor)
+    scanner = Scanner(reference, history, fitted.groups, lengths)
+    evidence = tuple(scanner.scan(windows, len(windows) - 1)[0])
     strongest = min(evidence, key=lambda one: one.log_p)
     return Weighed(
         log_p=min(strongest.log_p + float(np.log(len(evidence))), 0.0),
         evidence=evidence,
         strongest=strongest,
         n_reference=int(history.rows.sum()),
-        n_current=int(together.rows[-strongest.length :].sum()),
+        n_current=int(windows.rows[-strongest.length :].sum()),
         cycles=reference.cycles,
     )
 

@@ -12,6 +12,7 @@ import typer
 from clickhouse_connect.driver.client import Client
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from leewatch import config
@@ -94,17 +95,12 @@ def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     for row in rows:
         name = (row["label"] or "no topic") + (" (retired)" if row["retired"] else "")
         table.add_row(
-            str(row["topic_id"] or ""), _plain(name), f"{row['calls']:,.0f}", _percent(row["share"]),
+            str(row["topic_id"] or ""), escape(name), f"{row['calls']:,.0f}", _percent(row["share"]),
             _percent(row["share_before"]), f"${row['cost']:,.4f}" if row["priced"] else "-",
             "-" if row["p95"] is None else f"{row['p95'] / 1000:,.2f} s", _percent(row["error_rate"]),
             *(_percent(row[f"{name}_rate"]) for name in SCORES),
         )  # fmt: skip
     return table
-
-
-def _plain(text: str) -> str:
-    """Text of users without rich's markup."""
-    return text.replace("[", r"\[")
 
 
 def _percent(share: float | None) -> str:
