@@ -13,6 +13,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from analyzers import catalog
 from analyzers.bench import keepup as keeping
+from analyzers.bench.recorded import Recorded
+from analyzers.bench.texts import Writer
 from analyzers.bench.throughput import Options, Result, measure
 from analyzers.config import AnalyzersSection
 from analyzers.scorers.custom.common import Surroundings
@@ -27,6 +29,13 @@ def analyzers(
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: as analyzers.threads says.")] = 0,
     batch: Annotated[int, typer.Option(min=0, max=10_000, help="Chats at once; 0: as analyzers.batch_size says.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same chats.")] = 0,
+    texts: Annotated[
+        list[Path] | None,
+        typer.Option(help="JSONL file of chats to measure with, instead of made-up ones; repeatable."),
+    ] = None,
+    text_field: Annotated[
+        str, typer.Option(help="With --texts: read the column `text` as prompt, response or context.")
+    ] = "",
     keep_up: Annotated[
         bool, typer.Option("--keep-up", help="Send traffic to an installation instead: lag, samples, estimates.")
     ] = False,
@@ -41,6 +50,8 @@ def analyzers(
 ) -> None:
     """Measure chats/s through the encoder and all built-in scorers, without and with a context; no chat is like another.
 
+    Recorded texts (--texts) are cut to the same lengths.
+
     With --keep-up: more traffic than can be scored in time, through store, collector and analyzers of its own; exit code 0
     when the lag stayed bounded and the estimates held the truth.
     """
@@ -48,6 +59,7 @@ def analyzers(
         _keep_up(keeping.Options(seconds, rate, max_lag, interval, seed), truth, output)
         return
     section = config.load().section(AnalyzersSection)
+    source = Recorded(texts, text_field, seed) if texts else Writer(seed)
     threads = threads or section.threads
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), TextColumn("{task.fields[shown]}"), TimeElapsedColumn())
@@ -57,8 +69,8 @@ def analyzers(
         def tell(name: str, done: int, rate: float) -> None:
             progress.update(task, description=name, shown=f"{done:,} chats, {rate:,.1f}/s")
 
-        options = Options(seconds, chats, batch or section.batch_size, seed)
-        result = measure(lambda: _load(section, device, threads), options, _described, threads, tell)
+        options = Options(seconds, chats, batch or section.batch_size)
+        result = measure(lambda: _load(section, device, threads), source, options, _described, threads, tell)
     _report(result, console)
     _write(result.as_dict(), output)
 

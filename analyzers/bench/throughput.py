@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
-from analyzers.bench.texts import Shape, Writer
+from analyzers.bench.texts import Shape
 from analyzers.encoder import EncoderProxy, SentenceEncoder, behind
 from analyzers.isolation import score_isolated
 from leewatch.contracts import Encoder, Scorer, Vectors
@@ -94,22 +94,32 @@ class Options:
     seconds: float = 20.0
     chats: int = 0
     batch_size: int = 256
-    seed: int = 0
+
+
+class Source(Protocol):
+    """Makes chats, none like another."""
+
+    def chats(self, shape: Shape, count: int) -> list[SpanTexts]:
+        """Up to `count` of them; fewer when it has no more."""
 
 
 def measure(
-    load: Callable[[], tuple[Encoder, Sequence[Scorer]]], options: Options, describe: Callable[[Encoder], tuple[str, str]],
-    threads: int, tell: Tell,
+    load: Callable[[], tuple[Encoder, Sequence[Scorer]]], source: Source, options: Options,
+    describe: Callable[[Encoder], tuple[str, str]], threads: int, tell: Tell,
 ) -> Result:  # fmt: skip
-    """Loads the models and scores new chats for some seconds a shape. describe: (device, runtime) of the encoder."""
+    """Loads the models and scores new chats for some seconds a shape. describe: (device, runtime) of the encoder.
+
+    A shape of which the source has no chats is left out.
+    """
     load_before, memory_before = os.getloadavg()[0], peak_memory_mb()
     began = time.perf_counter()
     encoder, scorers = load()
     load_seconds = time.perf_counter() - began
-    writer = Writer(options.seed)
-    cases = {
-        name: _case(encoder, scorers, writer, shape, options, partial(tell, name)) for name, shape in SHAPES.items()
-    }
+    cases = {}
+    for name, shape in SHAPES.items():
+        case = _case(encoder, scorers, source, shape, options, partial(tell, name))
+        if case.chats:
+            cases[name] = case
     device, runtime = describe(encoder)
     return Result(
         cases=cases,
@@ -127,31 +137,33 @@ def measure(
 
 
 def _case(
-    encoder: Encoder, scorers: Sequence[Scorer], writer: Writer, shape: Shape, options: Options,
+    encoder: Encoder, scorers: Sequence[Scorer], source: Source, shape: Shape, options: Options,
     tell: Callable[[int, float], None],
 ) -> Case:  # fmt: skip
-    _parts(Stopwatch(encoder), scorers, writer.chats(shape, WARM_UP))
+    _parts(Stopwatch(encoder), scorers, source.chats(shape, WARM_UP))
     watch = Stopwatch(encoder)
     done, seconds, cpu = 0, 0.0, 0.0
     outside: dict[str, float] = {}
     while seconds < options.seconds and (not options.chats or done < options.chats):
         size = min(options.batch_size, options.chats - done) if options.chats else options.batch_size
-        chats = writer.chats(shape, size)
+        chats = source.chats(shape, size)
+        if not chats:
+            break
         began, began_cpu = time.perf_counter(), time.process_time()
         for name, spent in _parts(watch, scorers, chats).items():
             outside[name] = outside.get(name, 0.0) + spent
         seconds += time.perf_counter() - began
         cpu += time.process_time() - began_cpu
-        done += size
+        done += len(chats)
         tell(done, done / seconds)
     share = {name: round(spent / seconds, 3) for name, spent in outside.items()}
     return Case(
         chats=done,
         seconds=round(seconds, 2),
-        chats_per_second=round(done / seconds, 1),
-        cpu_seconds_per_chat=round(cpu / done, 5),
-        texts_per_chat=round(watch.texts / done, 1),
-        share={"encoder": round(watch.seconds / seconds, 3), **share},
+        chats_per_second=round(done / max(seconds, 1e-9), 1),
+        cpu_seconds_per_chat=round(cpu / max(done, 1), 5),
+        texts_per_chat=round(watch.texts / max(done, 1), 1),
+        share={"encoder": round(watch.seconds / max(seconds, 1e-9), 3), **share},
         words={name: size for name, size in vars(shape).items() if size},
     )
 

@@ -40,8 +40,8 @@ class Words:
 def test_the_result_names_speed_memory_and_what_takes_the_time() -> None:
     told: list[tuple[str, int]] = []
     result = measure(
-        lambda: (HashingEncoder(8), [Words()]), Options(seconds=60, chats=40, batch_size=16), lambda _: ("cpu", "hashing"),
-        2, lambda name, done, rate: told.append((name, done)),
+        lambda: (HashingEncoder(8), [Words()]), Writer(0), Options(seconds=60, chats=40, batch_size=16),
+        lambda _: ("cpu", "hashing"), 2, lambda name, done, rate: told.append((name, done)),
     )  # fmt: skip
     shown = json.loads(json.dumps(result.as_dict()))
     assert set(shown["cases"]) == set(SHAPES)
