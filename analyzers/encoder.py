@@ -125,7 +125,7 @@ class SentenceEncoder:
         """
         with self._lock:
             began = time.perf_counter()
-            whole = self._whole(ids)
+            whole = self.whole(ids)
             self._prepare()
             found = self._packed.token_states(whole, layers) if self._packed else self._padded_states(whole, layers)
             self.states_seconds += time.perf_counter() - began
@@ -134,10 +134,11 @@ class SentenceEncoder:
     def word_embeddings(self) -> tuple[list[str], Vectors]:
         """The vocabulary in the order of its ids, and the embedding of each, float32 (n, d)."""
         numbers: dict[str, int] = self._network.tokenizer.get_vocab()
-        table = self._bert().embeddings.word_embeddings.weight.detach().float().cpu().numpy()
+        table = self.bert().embeddings.word_embeddings.weight.detach().float().cpu().numpy()
         return sorted(numbers, key=lambda piece: numbers[piece]), table
 
-    def _bert(self) -> Any:
+    def bert(self) -> Any:
+        """The network without pooling, a BertModel for the default model. It must not be changed."""
         body = self._network[0]
         return getattr(body, "model", None) or body.auto_model
 
@@ -172,11 +173,12 @@ class SentenceEncoder:
             self._packed = ready if same.min() >= SAME_COSINE else None
 
     def _forward(self, chunks: Sequence[Sequence[int]]) -> Vectors:
-        whole = self._whole(chunks)
+        whole = self.whole(chunks)
         self._prepare()
         return self._packed.encode(whole) if self._packed is not None else self._padded(whole)
 
-    def _whole(self, chunks: Sequence[Sequence[int]]) -> list[list[int]]:
+    def whole(self, chunks: Sequence[Sequence[int]]) -> list[list[int]]:
+        """The ids between those that open and close a text."""
         tokenizer = self._network.tokenizer
         return [[tokenizer.cls_token_id, *chunk, tokenizer.sep_token_id] for chunk in chunks]
 
@@ -197,7 +199,7 @@ class SentenceEncoder:
         found: list[Halves] = [np.zeros((0, 0), dtype=np.float16)] * len(whole)
         with torch.inference_mode():
             for rows, features in self._batches(whole):
-                hidden = self._bert()(**features, output_hidden_states=True).hidden_states
+                hidden = self.bert()(**features, output_hidden_states=True).hidden_states
                 joined = torch.cat([hidden[layer] for layer in (*layers, -1)], dim=2).half().cpu().numpy()
                 for row, own in zip(rows, joined, strict=True):
                     found[row] = own[: len(whole[row])].copy()

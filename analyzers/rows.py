@@ -15,12 +15,14 @@ TEXT_FIELDS = ("prompt", "response", "context")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row. `id` as in the file (the line number when there is none); `label` 1 = to be flagged, or None."""
+    """One row. `id` as in the file (the line number when there is none); `label` 1 = to be flagged, or None.
+    `subset`: a category inside the file, "" where there is none."""
 
     id: Any
     texts: SpanTexts
     label: int | None
     line: int
+    subset: str = ""
 
 
 def read_rows(path: str, text_field: str = "") -> Iterator[Row]:
@@ -49,4 +51,4 @@ def row_of(value: Mapping[str, Any], place: str, number: int, text_field: str = 
     identity = value.get("id", number)
     reason = value.get("finish_reason")
     spoken = SpanTexts(str(identity), **texts, finish_reason=reason if isinstance(reason, str) else "")
-    return Row(identity, spoken, None if label is None else int(label), number)
+    return Row(identity, spoken, None if label is None else int(label), number, str(value.get("subset") or ""))

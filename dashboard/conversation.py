@@ -132,6 +132,7 @@ def findings(details: str) -> list[tuple[int, int, str]]:
         start, end = item.get("start"), item.get("end")
         if isinstance(start, int) and isinstance(end, int) and 0 <= start < end:
             score, kind = item.get("score"), item.get("type")
-            note = f"score {score:.2f}" if isinstance(score, int | float) else str(kind or "found by the scorer")
+            told = [f"score {score:.2f}"] if isinstance(score, int | float) else []
+            note = " ".join([*([str(kind)] if kind else []), *told]) or "found by the scorer"
             found.append((start, end, note))
     return found

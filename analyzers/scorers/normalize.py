@@ -40,8 +40,13 @@ def plain(text: str) -> str:
 
 def unmasked(text: str) -> str:
     """`plain`, with spaced-out letters joined (`h e l p`) and digits inside words read as letters (`h3lp`)."""
-    text = _SPACED.sub(lambda match: re.sub(r"[ .\-_*]", "", match.group()), plain(text))
+    text = together(plain(text))
     return _MIXED.sub(lambda match: match.group().rstrip("!").translate(_LEET), text)
+
+
+def together(text: str) -> str:
+    """The text with spaced-out letters joined."""
+    return _SPACED.sub(lambda match: re.sub(r"[ .\-_*]", "", match.group()), text)
 
 
 @functools.cache

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from analyzers.scorers.sentences import Sentence, sentences
 
 PASSAGE_WORDS = 60
@@ -12,22 +10,6 @@ PASSAGE_WORDS = 60
 SENTENCE_ODDS = 0.5
 """Applied to the odds of a sentence that stands among others. One bad sentence must not drown in its passage, but the
 worst of many harmless ones is high by chance: at full odds 5 % of ordinary long answers are flagged."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of a text that is judged by itself, and the factor on its odds."""
-
-    place: Sentence
-    odds: float
-
-
-def pieces(text: str) -> list[Piece]:
-    """The passages of a text, and its sentences where they are not passages themselves."""
-    whole = passages(text)
-    places = {(one.start, one.end) for one in whole}
-    single = [one for one in sentences(text) if (one.start, one.end) not in places]
-    return [Piece(one, 1.0) for one in whole] + [Piece(one, SENTENCE_ODDS) for one in single]
 
 
 def passages(text: str) -> list[Sentence]:

@@ -2,19 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from analyzers.scorers.branch import Branch
+from analyzers.scorers.emoji import has_emoji
 from analyzers.scorers.options import parse_options
-from analyzers.scorers.pieces import Piece, pieces
-from analyzers.scorers.text_head import TextHead, text_head
+from analyzers.scorers.pieces import SENTENCE_ODDS, passages
+from analyzers.scorers.sentences import Sentence, sentences
+from analyzers.scorers.text_head import TextHead, calibrated, features, text_head
+from analyzers.scorers.trees import Floats
 from analyzers.scorers.weight_files import WeightFile, load_weights
 from leewatch.contracts import Encoder, PluginOptions, Scorer
+from leewatch.errors import ModelNotFoundError
 from leewatch.schema import Score, SpanTexts
 
-REVISION = 1
+REVISION = 2
 """Raised when code, rather than weights, changes what a text scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """Log odds of the n-grams plus `mix` times those of the tuned layers: a cascade (Viola & Jones 2001, CVPR).
+
+    gate: log odds that the student expects of the tuned layers below which they are not asked. below: what then counts as
+    theirs.
+    """
+
+    mix: float
+    gate: float
+    below: float
+
+    def decision(self, grams: Floats, expected: Floats, tuned: Floats) -> Floats:
+        """Log odds from those of the models, float64 (n,)."""
+        summed: Floats = grams + self.mix * np.where(expected < self.gate, self.below, tuned)
+        return summed
+
+
+@dataclass(frozen=True)
+class Model:
+    """Both models, calibrated. emoji: slope and offset for texts with emoji, of which the models know less.
+
+    student: a linear model of the n-grams, fitted to the log odds of the tuned layers, for the price of the n-grams.
+    """
+
+    grams: TextHead
+    student: TextHead
+    branch: Branch
+    joint: Joint
+    sentence: Joint
+    """How they are joined for texts of several sentences, and for single ones: these can be let pass sooner."""
+    emoji: tuple[float, float]
+    kinds: tuple[str, ...]
+    """Of what the branch judges after whether a text is toxic."""
+
+    def judge(self, texts: Sequence[str], encoder: Encoder, single: bool) -> tuple[Floats, list[str]]:
+        """Probability per text, float64 (n,), and its likeliest kind if it is toxic, "" where the layers were not asked."""
+        if not texts:
+            return np.zeros(0), []
+        joint = self.sentence if single else self.joint
+        rows = features(texts, None, self.grams.blocks)
+        expected = self.student.decision(rows)
+        asked = np.flatnonzero(expected >= joint.gate).tolist()
+        tuned, kinds = np.zeros(len(texts)), [""] * len(texts)
+        odds = self.branch.decision([texts[i] for i in asked], encoder)
+        tuned[asked] = odds[:, 0]
+        for i, kind in zip(asked, odds[:, 1:].argmax(axis=1).tolist(), strict=True):
+            kinds[i] = self.kinds[kind]
+        decision = joint.decision(self.grams.decision(rows), expected, tuned)
+        plain = calibrated(decision, self.grams.slope, self.grams.offset)
+        return np.where([has_emoji(text) for text in texts], calibrated(decision, *self.emoji), plain), kinds
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A part of a text, its value, and its kind if it is toxic."""
+
+    place: Sentence
+    value: float
+    kind: str
 
 
 class ToxicityScorer:
@@ -23,9 +92,10 @@ class ToxicityScorer:
     name = "toxicity"
     outputs = ("prompt.toxicity", "response.toxicity")
 
-    def __init__(self, head: TextHead, weights: WeightFile, threshold: float) -> None:
-        self._head = head
+    def __init__(self, model: Model, weights: WeightFile, threshold: float) -> None:
+        self._model = model
         self._weights = weights
+        self._screen = float(weights.settings["screen"])
         self.threshold = threshold
         self.prior = float(weights.settings["prior"])
         self.version = f"{REVISION}-{weights.sha256[:12]}"
@@ -35,37 +105,90 @@ class ToxicityScorer:
         return self._weights.knows(_text(span, output) or "")
 
     def score(self, spans: Sequence[SpanTexts], encoder: Encoder) -> list[list[Score]]:
-        """One score per field the span has; a text without a word gets None."""
+        """One score per field the span has; a text without a word gets None.
+
+        Sentences are judged only in passages at or above the screen: in the others none is bad enough to count.
+        """
         wanted = [
             (i, output, text)
             for i, span in enumerate(spans)
             for output in self.outputs
             if (text := _text(span, output)) is not None
         ]
-        split = [pieces(text) for _, _, text in wanted]
-        flat = self._head.probability([piece.place.text for found in split for piece in found], encoder)
-        odds = np.array([piece.odds for found in split for piece in found])
-        values = iter((flat * odds / (flat * odds + 1.0 - flat)).tolist())
+        whole = self._judged([passages(text) for _, _, text in wanted], encoder, False)
+        single = self._judged(
+            [self._inside(found, text) for found, (_, _, text) in zip(whole, wanted, strict=True)], encoder, True
+        )
         result: list[list[Score]] = [[] for _ in spans]
-        for (i, output, _), found in zip(wanted, split, strict=True):
-            result[i].append(self._judge(output, found, [next(values) for _ in found]))
+        for (i, output, _), found, inner in zip(wanted, whole, single, strict=True):
+            halved = [replace(one, value=_at_odds(one.value, SENTENCE_ODDS)) for one in inner]
+            result[i].append(self._score(output, [*found, *halved]))
         return result
 
-    def _judge(self, output: str, found: list[Piece], values: list[float]) -> Score:
+    def _judged(self, places: Sequence[Sequence[Sentence]], encoder: Encoder, single: bool) -> list[list[Judged]]:
+        values, kinds = self._model.judge([one.text for found in places for one in found], encoder, single)
+        judged = zip(values.tolist(), kinds, strict=True)
+        return [[Judged(one, *next(judged)) for one in found] for found in places]
+
+    def _inside(self, found: Sequence[Judged], text: str) -> list[Sentence]:
+        """The sentences of the suspicious passages that are not passages themselves."""
+        suspicious = [one.place for one in found if one.value >= self._screen]
+        if not suspicious:
+            return []
+        return [
+            one
+            for one in sentences(text)
+            if any(
+                place.start <= one.start < place.end and (one.start, one.end) != (place.start, place.end)
+                for place in suspicious
+            )
+        ]
+
+    def _score(self, output: str, found: Sequence[Judged]) -> Score:
         if not found:
             return Score(output, None, reason="no words")
-        flagged = [(piece.place, value) for piece, value in zip(found, values, strict=True) if value >= self.threshold]
-        details = tuple({"start": place.start, "end": place.end, "score": round(value, 4)} for place, value in flagged)
-        return Score(output, max(values), details=details)
+        details = tuple(
+            {"start": one.place.start, "end": one.place.end, "score": round(one.value, 4)}
+            | ({"type": one.kind} if one.kind else {})
+            for one in found
+            if one.value >= self.threshold
+        )
+        return Score(output, max(one.value for one in found), details=details)
+
+
+def _at_odds(value: float, factor: float) -> float:
+    """The probability whose odds are `factor` times those of this one."""
+    return value * factor / (value * factor + 1.0 - value)
 
 
 def _text(span: SpanTexts, output: str) -> str | None:
     return span.prompt if output.startswith("prompt.") else span.response
 
 
+def _joint(settings: Mapping[str, Any]) -> Joint:
+    return Joint(float(settings["mix"]), float(settings["gate"]), float(settings["below"]))
+
+
 def create(options: PluginOptions) -> Scorer:
     """The scorer. Options: `threshold`, `weights`. Raises ConfigError, ModelNotFoundError."""
     chosen = parse_options("toxicity", options.values)
     weights = load_weights("toxicity", chosen.weights)
+    if "sentence" not in weights.settings:
+        raise ModelNotFoundError(
+            "the weights of scorer 'toxicity' were fitted by another release. Rebuild them with: "
+            "python -m analyzers.training toxicity --data DIR --output FILE"
+        )
+    own, emoji, kinds = weights.settings["branch"], weights.settings["emoji"], weights.settings["kinds"]
+    tensors = weights.tensors
+    heads = np.column_stack([tensors["head.weight"], tensors["kinds.weight"]]).astype(np.float64)
+    model = Model(
+        text_head(tensors, weights.settings),
+        text_head(tensors, weights.settings, "student"),
+        Branch(tensors, heads, np.array([own["bias"], *(offset for _, offset in kinds)])),
+        _joint(own),
+        _joint(weights.settings["sentence"]),
+        (float(emoji[0]), float(emoji[1])),
+        tuple(kind for kind, _ in kinds),
+    )
     threshold = weights.settings["threshold"] if chosen.threshold is None else chosen.threshold
-    return ToxicityScorer(text_head(weights.tensors, weights.settings), weights, float(threshold))
+    return ToxicityScorer(model, weights, float(threshold))

@@ -13,19 +13,20 @@ import numpy.typing as npt
 
 from analyzers.encoder import create_encoder
 from analyzers.evaluation import auroc, macro
+from analyzers.scorers.token_states import trunk
 from analyzers.scorers.weight_files import DIRECTORY, fingerprint, save_weights
 from analyzers.training.examples import load_examples
 from analyzers.training.fitting import PRIOR, Prepared, Recipe, calibrate, grounding_recipe, text_recipe
 from analyzers.training.groundedness import prepare_grounding
 from analyzers.training.injection import leave_attacks_out, train_injection
 from analyzers.training.sources import SOURCES
+from analyzers.training.toxicity import leave_sources_out, train_toxicity
 from leewatch.errors import LeewatchError
 
 LEXICON = Path("/usr/share/wordnet")
 """Where Debian's package wordnet-base puts it."""
 
 RECIPES: Mapping[str, Recipe] = {
-    "toxicity": text_recipe(("words", "letters"), 0.5),
     "hallucination": grounding_recipe(),
     "refusal": text_recipe(("body", "opening", "presence"), 5.0, embedded=False),
 }
@@ -85,16 +86,24 @@ def _fingerprint(name: str, one: Prepared, row: int) -> int:
     return fingerprint(one.examples.judged[row])
 
 
-def _injection(chosen: argparse.Namespace) -> None:
-    """Trains or measures the scorer whose weights are more than one model."""
-    encoder = create_encoder()
+def _several_models(name: str, chosen: argparse.Namespace) -> None:
+    """Trains or measures a scorer whose weights are more than one model."""
     if chosen.leave_one_out:
-        for file, figure in leave_attacks_out(chosen.data, encoder, chosen.seed).items():
-            print(f"{INJECTION}\t{file}\t{figure:.3f}")
+        for file, figure in _left_out(name, chosen).items():
+            print(f"{name}\t{file}\t{'-' if figure is None else f'{figure:.3f}'}")
         return
-    output = chosen.output or DIRECTORY / f"{INJECTION}.safetensors"
-    train_injection(chosen.data, encoder, chosen.seed, output)
-    print(f"{INJECTION}: wrote {output.name}", file=sys.stderr)
+    output = chosen.output or DIRECTORY / f"{name}.safetensors"
+    if name == INJECTION:
+        train_injection(chosen.data, create_encoder(), chosen.seed, output)
+    else:
+        train_toxicity(chosen.data, trunk(create_encoder(device="cpu")), chosen.seed, output)
+    print(f"{name}: wrote {output.name}", file=sys.stderr)
+
+
+def _left_out(name: str, chosen: argparse.Namespace) -> Mapping[str, float | None]:
+    if name == INJECTION:
+        return leave_attacks_out(chosen.data, create_encoder(), chosen.seed)
+    return leave_sources_out(chosen.data, trunk(create_encoder(device="cpu")), chosen.seed)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -113,8 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         for name in [*SOURCES, INJECTION] if chosen.name == "all" else [chosen.name]:
-            if name == INJECTION:
-                _injection(chosen)
+            if name not in RECIPES:
+                _several_models(name, chosen)
                 continue
             tensors: Mapping[str, npt.NDArray[Any]] = {}
             if name == "hallucination":

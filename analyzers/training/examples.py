@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from analyzers.rows import read_rows
+from analyzers.rows import Row, read_rows
 from analyzers.training.composed import COMPOSED
 from analyzers.training.sources import Source
 from leewatch.schema import SpanTexts
@@ -24,12 +25,15 @@ NEAR = 0.6
 
 @dataclass(frozen=True)
 class Examples:
-    """The rows of one source, columns aligned. judged: what a text head scores. groups: rows of one stay together."""
+    """The rows of one source, columns aligned. judged: what a text head scores. groups: rows of one stay together.
+    subsets: what the file names so, "" where it does not.
+    """
 
     source: Source
     spans: tuple[SpanTexts, ...]
     judged: tuple[str, ...]
     groups: tuple[str, ...]
+    subsets: tuple[str, ...]
     labels: npt.NDArray[np.int64]
     held_out: npt.NDArray[np.bool_]
 
@@ -38,33 +42,45 @@ def load_examples(source: Source, data: Path) -> Examples:
     """The labelled rows of a source below the data directory. Raises InputError when the file cannot be read."""
     kept = _composed(source) if source.composed else _labelled(source, data)
     if len(kept) > source.limit:
-        kept = sorted(kept, key=lambda item: stable_hash(item[1]))[: source.limit]
-    judged = [text for _, text, _ in kept]
+        kept = sorted(kept, key=lambda item: stable_hash(item.judged))[: source.limit]
+    judged = [one.judged for one in kept]
     groups = (
-        near_duplicates(judged)
-        if source.group == "near"
-        else [getattr(span, source.group) or "" for span, _, _ in kept]
+        near_duplicates(judged) if source.group == "near" else [getattr(one.span, source.group) or "" for one in kept]
     )
-    labels = np.array([label for _, _, label in kept], dtype=np.int64)
+    labels = np.array([one.label for one in kept], dtype=np.int64)
     # Composed texts are all learnt from: how well our own phrases are told apart is no measure of anything.
     held = np.zeros(len(kept), dtype=np.bool_) if source.composed else held_out(groups)
-    return Examples(source, tuple(span for span, _, _ in kept), tuple(judged), tuple(groups), labels, held)
+    spans, subsets = tuple(one.span for one in kept), tuple(one.subset for one in kept)
+    return Examples(source, spans, tuple(judged), tuple(groups), subsets, labels, held)
 
 
-def _labelled(source: Source, data: Path) -> list[tuple[SpanTexts, str, int | None]]:
+class _Item(NamedTuple):
+    span: SpanTexts
+    judged: str
+    label: int | None
+    subset: str = ""
+
+
+def _labelled(source: Source, data: Path) -> list[_Item]:
     field = "response" if source.field == "text" else source.field
     rows = read_rows(str(data / source.file), text_field="response" if source.field == "text" else "")
-    kept = [(row.texts, getattr(row.texts, field), 0 if source.benign else row.label) for row in rows]
-    first = {text: (span, text, label) for span, text, label in reversed(kept) if text and label is not None}
+    items = [_Item(row.texts, getattr(row.texts, field), _label(row, source), row.subset) for row in rows]
+    kept = [one for one in items if one.judged and one.label is not None]
     unique = source.benign and source.field == "context"  # many rows share a context
-    return list(first.values()) if unique else [row for row in kept if row[1] and row[2] is not None]
+    return list({one.judged: one for one in reversed(kept)}.values()) if unique else kept
 
 
-def _composed(source: Source) -> list[tuple[SpanTexts, str, int | None]]:
+def _label(row: Row, source: Source) -> int | None:
+    if source.benign:
+        return 0
+    return 1 if row.subset in source.flagged else row.label
+
+
+def _composed(source: Source) -> list[_Item]:
     """The composed texts, with their frame in the place of the prompt, by which they are grouped."""
     texts = COMPOSED[source.composed]()
     field = "response" if source.field == "text" else source.field
-    return [(SpanTexts(one.frame, **{"prompt": one.frame, field: one.text}), one.text, one.label) for one in texts]
+    return [_Item(SpanTexts(one.frame, **{"prompt": one.frame, field: one.text}), one.text, one.label) for one in texts]
 
 
 def held_out(groups: Sequence[str]) -> npt.NDArray[np.bool_]:
@@ -117,6 +133,7 @@ def part(examples: Examples, rows: npt.NDArray[np.bool_]) -> Examples:
         spans=tuple(examples.spans[i] for i in places),
         judged=tuple(examples.judged[i] for i in places),
         groups=tuple(examples.groups[i] for i in places),
+        subsets=tuple(examples.subsets[i] for i in places),
         labels=examples.labels[places],
         held_out=examples.held_out[places],
     )

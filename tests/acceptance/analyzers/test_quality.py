@@ -68,7 +68,7 @@ def flagged(file: str, address: str, encoder: Encoder, text_field: str = "") -> 
 @pytest.mark.slow
 def test_toxicity_ranks_held_out_rows_of_six_sources(encoder: Encoder) -> None:
     files = sorted(path.name for path in (DATA / "toxicity").glob("*.jsonl.gz"))
-    assert np.mean([measured(f"toxicity/{name}", "prompt.toxicity", encoder) for name in files]) >= 0.80
+    assert np.mean([measured(f"toxicity/{name}", "prompt.toxicity", encoder) for name in files]) >= 0.86
 
 
 @pytest.mark.parametrize(("name", "bar"), [("begin_wow", 0.88), ("faithdial_audit", 0.77), ("begin_cmudog", 0.88)])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from analyzers.encoder import create_encoder
+from analyzers.scorers.pieces import passages
 from leewatch import plugins
 from leewatch.contracts import Encoder, PluginOptions, Scorer
 from leewatch.schema import SpanTexts
@@ -178,6 +181,30 @@ def test_a_toxic_sentence_is_found_in_a_long_text(encoder: Encoder) -> None:
     spans = [SpanTexts("", f"{filler} {TOXIC[0]} {filler}"), SpanTexts("", filler)]
     (bad, good), threshold = values("toxicity", spans, encoder)
     assert good < threshold < bad
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("All refugees are vermin and should never get citizenship.", "hate"),
+        ("Tonight I will come to your house and kill you.", "threat"),
+        ("What a pathetic little moron you are, shut up.", "offensive"),
+    ],
+)
+def test_toxic_language_is_of_a_kind(text: str, kind: str, encoder: Encoder) -> None:
+    scorer = plugins.load_one("leewatch.scorers", "toxicity")(PluginOptions({}))
+    ((score, *_),) = scorer.score([SpanTexts("", text)], encoder)
+    assert [detail["type"] for detail in score.details] == [kind]
+
+
+def test_only_sentences_of_suspicious_passages_are_read(encoder: Encoder) -> None:
+    scorer: Any = plugins.load_one("leewatch.scorers", "toxicity")(PluginOptions({}))
+    read = scorer._model.branch._cache
+    polite = " ".join(ANSWERS)
+    scorer.score([SpanTexts("", polite)], encoder)
+    assert len(read) <= len(passages(polite))
+    scorer.score([SpanTexts("", f"{TOXIC[0]} {polite}")], encoder)
+    assert TOXIC[0] in read
 
 
 def test_spelling_tricks_do_not_hide_an_insult(encoder: Encoder) -> None:

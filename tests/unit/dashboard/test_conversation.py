@@ -76,4 +76,7 @@ def test_findings_need_sound_offsets() -> None:
         ]
     )
     assert conversation.findings(details) == [(0, 5, "score 0.80"), (1, 2, "EMAIL")]
+    assert conversation.findings('[{"start": 0, "end": 5, "score": 0.8, "type": "threat"}]') == [
+        (0, 5, "threat score 0.80")
+    ]
     assert conversation.findings("") == []

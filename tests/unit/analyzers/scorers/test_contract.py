@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from analyzers.scorers.weight_files import save_weights
 from leewatch import plugins
 from leewatch.contracts import PluginOptions, Scorer
 from leewatch.errors import ConfigError, ModelNotFoundError
@@ -105,3 +107,10 @@ def test_unreadable_weights_are_named_with_the_remedy(name: str, tmp_path: Path)
     broken.write_bytes(b"not weights")
     with pytest.raises(ModelNotFoundError, match=f"weights of scorer '{name}'.*python -m analyzers.training {name}"):
         plugins.load_one("leewatch.scorers", name)(PluginOptions({"weights": str(broken)}))
+
+
+def test_weights_of_toxicity_from_another_release_are_named_with_the_remedy(tmp_path: Path) -> None:
+    file = tmp_path / "old.safetensors"
+    save_weights(file, {"coefficients": np.zeros(4)}, {"name": "toxicity", "threshold": 0.5, "prior": 0.5})
+    with pytest.raises(ModelNotFoundError, match=r"another release.*python -m analyzers.training toxicity"):
+        plugins.load_one("leewatch.scorers", "toxicity")(PluginOptions({"weights": str(file)}))
