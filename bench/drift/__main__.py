@@ -69,7 +69,7 @@ def _run(options: argparse.Namespace) -> dict[str, Any] | None:
         return topics.simulate(options.data, options.cache, options.runs, options.processes, options.seed)
     from bench.drift import power
 
-    return power.simulate(options.data, options.cache, options.runs, [500, 100], options.processes, options.seed)
+    return power.simulate(options.data, options.cache, options.runs, options.rows, options.processes, options.seed)
 
 
 def _options() -> argparse.Namespace:
@@ -88,6 +88,8 @@ def _options() -> argparse.Namespace:
             one.add_argument("--state", type=Path, help="file that keeps each month; a later run goes on from there")
         else:
             one.add_argument("--runs", type=int, default=40)
+        if name == "power":
+            one.add_argument("--rows", type=int, nargs="+", default=[500, 100], help="rows of a window, one or more")
     cost = commands.add_parser("cost")
     cost.add_argument("--rows", type=int, default=10_000)
     cost.add_argument("--reference", type=int, default=50_000)
