@@ -56,7 +56,7 @@ def states_of(texts: Sequence[str], encoder: SentenceEncoder) -> States:
     """The states of the texts after FIRST_LAYER layers."""
     import torch
 
-    rows = token_rows(texts, encoder)
+    rows = [own[0] for own in token_rows(texts, encoder)]  # longer ones are few, and their label is of no one row
     state = {name: one for name, one in encoder.bert().state_dict().items() if not tuned_later(name)}
     lower = PackedBert({name: one.bfloat16() for name, one in state.items()}, HEADS, 1e-12)
     offsets = np.concatenate([[0], np.cumsum([len(own) for own in rows])])

@@ -197,6 +197,14 @@ def test_toxic_language_is_of_a_kind(text: str, kind: str, encoder: Encoder) -> 
     assert [detail["type"] for detail in score.details] == [kind]
 
 
+def test_the_end_of_a_long_run_of_words_is_read(encoder: Encoder) -> None:
+    code = "; ".join(f"x_{i}[{i * 7}] = f{i}({i * 13}, {i % 3}.{i})" for i in range(26))
+    (good, bad), threshold = values(
+        "toxicity", [SpanTexts("", f"{code} and so on"), SpanTexts("", f"{code} {TOXIC[0]}")], encoder
+    )
+    assert good < threshold <= bad
+
+
 def test_only_sentences_of_suspicious_passages_are_read(encoder: Encoder) -> None:
     scorer: Any = plugins.load_one("leewatch.scorers", "toxicity")(PluginOptions({}))
     read = scorer._model.branch._cache

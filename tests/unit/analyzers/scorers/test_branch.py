@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analyzers.packed import PackedBert, layout
-from analyzers.scorers.branch import Branch, Packed, Padded, pooled, reader
+from analyzers.scorers.branch import MOST_TOKENS, Branch, Packed, Padded, pooled, reader, token_rows
 from analyzers.training.branch import HEADS, States, Tuned
 from leewatch.testing.encoder import HashingEncoder
 
@@ -58,6 +58,37 @@ def test_padding_does_not_change_what_is_pooled() -> None:
     # mean of 0, 4, 8 is 4, their maximum 8, and so on for each of the four columns
     assert pooled(longer, mask).tolist() == [[4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0]]
     assert torch.equal(pooled(longer, mask), pooled(states, mask[:, :3]))
+
+
+class Letters:
+    """An encoder whose tokens are letters, with 1 before and 2 after them."""
+
+    def token_ids(self, texts: list[str]) -> list[list[int]]:
+        return [[ord(letter) % 40 + 3 for letter in text] for text in texts]
+
+    def whole(self, ids: list[list[int]]) -> list[list[int]]:
+        return [[1, *own, 2] for own in ids]
+
+
+def test_no_token_of_a_long_text_is_left_out() -> None:
+    encoder: Any = Letters()
+    text = "".join(chr(97 + i % 26) for i in range(2 * (MOST_TOKENS - 2) + 5))
+    (rows,) = token_rows([text], encoder)
+    assert [len(row) for row in rows] == [MOST_TOKENS, MOST_TOKENS, 7]
+    assert [id for row in rows for id in row[1:-1]] == encoder.token_ids([text])[0]
+    assert token_rows([""], encoder) == [[[1, 2]]]
+
+
+def test_a_long_text_counts_by_its_worst_row(bert: Any) -> None:
+    branch = Branch({}, np.ones((96, 2)) * [1, -1], np.zeros(2))
+    encoder: Any = Letters()
+    encoder.bert = lambda: bert
+    branch._ready = encoder, Packed(bert, {})
+    long = "a" * 20 + "bcdefgh"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("analyzers.scorers.branch.MOST_TOKENS", 22)
+        parts = branch.decision(["a" * 20, "bcdefgh", long], HashingEncoder())
+    assert parts[2].tolist() == max(parts[:2].tolist())
 
 
 def test_no_text_needs_no_network() -> None:
