@@ -74,7 +74,12 @@ class DriftSection(Section):
     """Drift tests of prompts, responses and measurements (job `drift` of the role `analyzers`)."""
 
     window_seconds: int = Key(3600, ge=10, le=7 * 86_400, description="length of a tested window, seconds")
-    reference_days: float = Key(7, gt=0, le=90, description="days before a window from which its reference is drawn")
+    reference_days: float = Key(
+        14,
+        gt=0,
+        le=90,
+        description="days before a window from which its reference is drawn; from 14 on a weekly cycle is known",
+    )
     max_reference: int = Key(5000, ge=100, le=50_000, description="most reference rows of one test")
     max_window: int = Key(5000, ge=100, le=50_000, description="most rows of a window that are tested")
     min_window: int = Key(100, ge=20, description="rows below which a window waits to be merged with the next")
