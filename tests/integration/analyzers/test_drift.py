@@ -100,11 +100,11 @@ def test_a_new_topic_is_found_named_and_shown(client: Client, add_spans: AddSpan
     assert p_value <= threshold == pytest.approx(1 / (3 * 30 * 86400 / WINDOW))
     assert 0.2 <= effect <= 0.6
     assert "of prompts now come from topics that made up" in text
-    assert text.endswith("most of it in model = small. What is asked changed")
+    assert "most of it in model = small. What is asked changed" in text
     told = json.loads(details)
     assert [(one["key"], one["value"]) for one in told["segments"]] == [("model", "small")]
     assert told["began"]["hour"] * 3600 == pytest.approx((now - timedelta(minutes=1)).timestamp(), abs=1)
-    assert told["answers_given_prompts"]["p_value"] > 0.01
+    assert told["answers_given_prompts"]["p_value"] > 1e-4  # at 0.01 one minute in a hundred would be called so
     labels = " ".join(cluster["label"] for cluster in json.loads(clusters))
     assert any(word in labels for word in TRAVEL)
     assert "me@example.com" not in clusters
