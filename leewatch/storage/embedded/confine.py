@@ -27,10 +27,12 @@ _WITH_TCP = 4
 _ON_FILES = _WRITE_FILE | _READ_FILE | _TRUNCATE
 _EXECUTE = 1
 
-# What engine and interpreter read while they run. Not /proc/self: it shows the environment, and with it secrets.
+# What engine and interpreter read while they load and run. Of /proc/self only what tells the layout of the memory: the
+# rest shows the environment, and with it secrets.
 _SYSTEM = (
     *("/usr", "/lib", "/lib64", "/etc/localtime", "/etc/ld.so.cache", "/etc/ssl", "/sys/fs/cgroup", "/sys/devices/system"),
     *("/sys/block", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/sys/vm", "/proc/sys/kernel", "/dev/urandom"),
+    *("/proc/self/auxv", "/proc/self/maps"),
 )  # fmt: skip
 
 
@@ -43,8 +45,9 @@ class Fence:
 
 
 def confine(writable: Iterable[Path], ports: Iterable[int] = ()) -> Fence:
-    """Restricts this thread and all that it starts from now on, for good.
+    """Restricts this thread and all that it starts from now on, for good; threads that run already stay free.
 
+    Libraries that start threads when they are loaded, as the engine does, are therefore loaded afterwards.
     writable: directories that may be changed. ports: TCP ports that may be connected to. Programs cannot be started.
     Gives what took effect: nothing on systems without Landlock.
     """

@@ -72,13 +72,14 @@ def _open(settings: Settings, scratch: Path) -> Engine:
 
 
 def _fence(settings: Settings, scratch: Path) -> None:
-    """Raises MissingExtraError without the engine, InputError where `store.confine: require` cannot be met."""
+    """Comes before the engine is loaded, whose threads would stay outside otherwise.
+
+    Raises InputError where `store.confine: require` cannot be met.
+    """
     if settings.store.confine == "off":
         return
-    try:
-        import chdb  # noqa: F401  it reads /proc/self once, when it is loaded
-    except ImportError as error:
-        raise MissingExtraError("the embedded store", "store", "chdb") from error
+    # Where the engine, when it is loaded, tries itself out.
+    os.environ["TMPDIR"] = str(scratch)
     fence = confine.confine([settings.data, scratch])
     if fence.files and fence.network:
         log.info("the kernel keeps the store to %s and from connecting anywhere", settings.data)
