@@ -131,8 +131,7 @@ def findings(details: str) -> list[tuple[int, int, str]]:
     for item in _objects(details):
         start, end = item.get("start"), item.get("end")
         if isinstance(start, int) and isinstance(end, int) and 0 <= start < end:
-            score, kind = item.get("score"), item.get("type")
-            told = [f"score {score:.2f}"] if isinstance(score, int | float) else []
-            note = " ".join([*([str(kind)] if kind else []), *told]) or "found by the scorer"
-            found.append((start, end, note))
+            kind, score = item.get("type"), item.get("score")
+            told = f"score {score:.2f}" if isinstance(score, int | float) else ""
+            found.append((start, end, f"{kind or ''} {told}".strip() or "found by the scorer"))
     return found

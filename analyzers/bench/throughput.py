@@ -118,7 +118,7 @@ def measure(
     cases = {}
     for name, shape in SHAPES.items():
         case = _case(encoder, scorers, source, shape, options, partial(tell, name))
-        if case.chats:
+        if case is not None:
             cases[name] = case
     device, runtime = describe(encoder)
     return Result(
@@ -139,7 +139,8 @@ def measure(
 def _case(
     encoder: Encoder, scorers: Sequence[Scorer], source: Source, shape: Shape, options: Options,
     tell: Callable[[int, float], None],
-) -> Case:  # fmt: skip
+) -> Case | None:  # fmt: skip
+    """None when the source has no chat of this shape."""
     _parts(Stopwatch(encoder), scorers, source.chats(shape, WARM_UP))
     watch = Stopwatch(encoder)
     done, seconds, cpu = 0, 0.0, 0.0
@@ -156,14 +157,16 @@ def _case(
         cpu += time.process_time() - began_cpu
         done += len(chats)
         tell(done, done / seconds)
+    if not done:
+        return None
     share = {name: round(spent / seconds, 3) for name, spent in outside.items()}
     return Case(
         chats=done,
         seconds=round(seconds, 2),
-        chats_per_second=round(done / max(seconds, 1e-9), 1),
-        cpu_seconds_per_chat=round(cpu / max(done, 1), 5),
-        texts_per_chat=round(watch.texts / max(done, 1), 1),
-        share={"encoder": round(watch.seconds / max(seconds, 1e-9), 3), **share},
+        chats_per_second=round(done / seconds, 1),
+        cpu_seconds_per_chat=round(cpu / done, 5),
+        texts_per_chat=round(watch.texts / done, 1),
+        share={"encoder": round(watch.seconds / seconds, 3), **share},
         words={name: size for name, size in vars(shape).items() if size},
     )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import re
-import unicodedata
+
+from analyzers.scorers.normalize import picture_name
 
 TONES = {
     "\U0001f3fb": "white",
@@ -130,19 +130,9 @@ def told(text: str) -> str:
         text = text.replace(signs, f" {words} ")
     text = _GENDER.sub(lambda match: " man " if match.group(1) == "♂" else " woman ", text).replace("\u200d", " ")
     text = _FLAG.sub(_people, text)
-    return " ".join(_PICTURE.sub(lambda match: f" {_named(match.group())} ", text).split())
+    return " ".join(_PICTURE.sub(lambda match: f" {MEANT.get(match.group()) or picture_name(match.group())} ", text).split())
 
 
 def _people(match: re.Match[str]) -> str:
     code = "".join(chr(ord(letter) - 0x1F1E6 + ord("A")) for letter in match.groups())
     return f" {PEOPLES.get(code, f'flag {code}')} "
-
-
-@functools.cache
-def _named(picture: str) -> str:
-    if picture in MEANT:
-        return MEANT[picture]
-    if picture in TONES:
-        return TONES[picture]
-    name = unicodedata.name(picture, "").lower()
-    return name.replace(" face with ", " ").replace(" sign", "").replace("-", " ")

@@ -28,7 +28,7 @@ def spell_emoji(text: str) -> str:
     """The text with every emoji replaced by its Unicode name, which an English encoder can read; others unchanged."""
     if not _PICTURE.search(text):
         return text
-    return " ".join(_PICTURE.sub(lambda match: f" {_picture_name(match.group())} ", _INVISIBLE.sub("", text)).split())
+    return " ".join(_PICTURE.sub(lambda match: f" {picture_name(match.group())} ", _INVISIBLE.sub("", text)).split())
 
 
 def plain(text: str) -> str:
@@ -50,7 +50,8 @@ def together(text: str) -> str:
 
 
 @functools.cache
-def _picture_name(picture: str) -> str:
+def picture_name(picture: str) -> str:
+    """What an emoji is called: its Unicode name without what says only that it is a picture; skin tones as colours."""
     if ord(picture) in _SKIN:
         return _SKIN[ord(picture)]
     name = unicodedata.name(picture, "").lower()

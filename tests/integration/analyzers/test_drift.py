@@ -86,7 +86,9 @@ def test_healthy_traffic_is_tested_and_not_flagged(client: Client, add_spans: Ad
 def test_a_new_topic_is_found_named_and_shown(client: Client, add_spans: AddSpans, now: datetime) -> None:
     rng = np.random.default_rng(2)
     baseline(add_spans, now - timedelta(minutes=1), rng)
-    calls = sentences(BILLING, 60, rng) + [(f"{text} me@example.com", "sure") for text, _ in sentences(TRAVEL, 40, rng)]
+    calls = sentences(BILLING, 60, rng) + [
+        (f"{text} me@example.com", answer) for text, answer in sentences(TRAVEL, 40, rng)
+    ]
     models = ["large"] * 50 + ["small"] * 50
     add_spans(calls, "bot", now - timedelta(minutes=1), 0.5, durations=rng.gamma(4, 50, 100).tolist(), models=models)
     analyze(client, now)
@@ -100,11 +102,11 @@ def test_a_new_topic_is_found_named_and_shown(client: Client, add_spans: AddSpan
     assert p_value <= threshold == pytest.approx(1 / (3 * 30 * 86400 / WINDOW))
     assert 0.2 <= effect <= 0.6
     assert "of prompts now come from topics that made up" in text
-    assert "most of it in model = small. What is asked changed" in text
+    assert text.endswith("most of it in model = small. What is asked changed")
     told = json.loads(details)
     assert [(one["key"], one["value"]) for one in told["segments"]] == [("model", "small")]
-    assert told["began"]["hour"] * 3600 == pytest.approx((now - timedelta(minutes=1)).timestamp(), abs=1)
-    assert told["answers_given_prompts"]["p_value"] > 1e-4  # at 0.01 one minute in a hundred would be called so
+    assert told["began"]["hour"] * 3600 == pytest.approx((now - timedelta(minutes=1)).timestamp(), abs=1e-3)
+    assert told["answers_given_prompts"]["p_value"] > 0.01
     labels = " ".join(cluster["label"] for cluster in json.loads(clusters))
     assert any(word in labels for word in TRAVEL)
     assert "me@example.com" not in clusters
@@ -172,7 +174,9 @@ def test_two_spans_of_stored_calls_are_compared_on_demand(
     monkeypatch.setattr(config, "load", lambda: database)
     baseline(add_spans, now - timedelta(minutes=2), rng)
     add_spans(sentences(BILLING, 120, rng), "bot", now - timedelta(minutes=2), 0.4)
-    mixed = sentences(BILLING, 80, rng) + [(f"{text} me@example.com", "sure") for text, _ in sentences(TRAVEL, 40, rng)]
+    mixed = sentences(BILLING, 80, rng) + [
+        (f"{text} me@example.com", answer) for text, answer in sentences(TRAVEL, 40, rng)
+    ]
     add_spans(mixed, "bot", now - timedelta(minutes=1), 0.4)
     add_spans(sentences(TRAVEL, 10, rng), "other", now - timedelta(minutes=1))
     ScoringJob(AnalyzersSection(), ENCODER, [], FixedClock(datetime.now(UTC)), threading.Event()).run(
