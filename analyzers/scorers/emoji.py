@@ -130,7 +130,9 @@ def told(text: str) -> str:
         text = text.replace(signs, f" {words} ")
     text = _GENDER.sub(lambda match: " man " if match.group(1) == "♂" else " woman ", text).replace("\u200d", " ")
     text = _FLAG.sub(_people, text)
-    return " ".join(_PICTURE.sub(lambda match: f" {MEANT.get(match.group()) or picture_name(match.group())} ", text).split())
+    return " ".join(
+        _PICTURE.sub(lambda match: f" {MEANT.get(match.group()) or picture_name(match.group())} ", text).split()
+    )
 
 
 def _people(match: re.Match[str]) -> str:

@@ -34,7 +34,7 @@ class RefusalScorer:
     def score(self, spans: Sequence[SpanTexts], encoder: Encoder) -> list[list[Score]]:
         """One score per span with a response; a blank response gets None."""
         texts = {i: span.response for i, span in enumerate(spans) if span.response and span.response.strip()}
-        values = dict(zip(texts, self._head.probability(list(texts.values()), encoder).tolist(), strict=True))
+        values = dict(zip(texts, self._head.probability(list(texts.values())).tolist(), strict=True))
         return [self._judge(span, values.get(i)) for i, span in enumerate(spans)]
 
     def _judge(self, span: SpanTexts, value: float | None) -> list[Score]:

@@ -59,27 +59,24 @@ def embed(texts: Sequence[str], encoder: Encoder) -> Vectors:
 
 @dataclass(frozen=True, slots=True)
 class TextHead:
-    """A fitted model. `probability` is calibrated at the prior that the weights' settings state. embedded: whether the
-    embedding is among its features."""
+    """A fitted model. `probability` is calibrated at the prior that the weights' settings state."""
 
     blocks: tuple[str, ...]
     coefficients: npt.NDArray[np.float64]
     intercept: float
     slope: float
     offset: float
-    embedded: bool = True
 
     def decision(self, rows: Any) -> npt.NDArray[np.float64]:
         """Log odds before calibration of rows of `features`, float64 (n,)."""
         found: npt.NDArray[np.float64] = rows @ self.coefficients + self.intercept
         return found
 
-    def probability(self, texts: Sequence[str], encoder: Encoder) -> npt.NDArray[np.float64]:
-        """Probability of the flagged class per text, float64 (n,) in [0, 1]; (0,) for no text."""
+    def probability(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Probability of the flagged class per text by its n-grams alone, float64 (n,) in [0, 1]; (0,) for no text."""
         if not texts:
             return np.zeros(0)
-        rows = features(texts, embed(texts, encoder) if self.embedded else None, self.blocks)
-        return calibrated(self.decision(rows), self.slope, self.offset)
+        return calibrated(self.decision(features(texts, None, self.blocks)), self.slope, self.offset)
 
 
 def calibrated(decision: npt.NDArray[np.float64], slope: float, offset: float) -> npt.NDArray[np.float64]:
@@ -97,5 +94,4 @@ def text_head(tensors: Mapping[str, npt.NDArray[Any]], settings: Mapping[str, An
         intercept=float(own["intercept"]),
         slope=float(own["slope"]),
         offset=float(own["offset"]),
-        embedded=bool(own.get("embedded", True)),
     )

@@ -28,7 +28,7 @@ LEXICON = Path("/usr/share/wordnet")
 
 RECIPES: Mapping[str, Recipe] = {
     "hallucination": grounding_recipe(),
-    "refusal": text_recipe(("body", "opening", "presence"), 5.0, embedded=False),
+    "refusal": text_recipe(("body", "opening", "presence"), 5.0),
 }
 INJECTION = "injection"
 """Has sources of its own."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from analyzers.evaluation import best_threshold
 from analyzers.scorers.grounding import RISING, WORST
 from analyzers.scorers.hallucination import ALIGNMENT, COLUMNS
-from analyzers.scorers.text_head import calibrated, embed, features
+from analyzers.scorers.text_head import calibrated, features
 from analyzers.scorers.trees import Floats, Trees
 from analyzers.training.examples import Examples, folds, part, sample_weights
 from leewatch.contracts import Encoder
@@ -59,13 +59,11 @@ class Recipe:
     false_alarms: float
 
 
-def text_recipe(blocks: tuple[str, ...], strength: float, embedded: bool = True) -> Recipe:
-    """Logistic regression over n-gram blocks and, if `embedded`, the embedding; `strength`: inverse of its L2 penalty."""
+def text_recipe(blocks: tuple[str, ...], strength: float) -> Recipe:
+    """Logistic regression over n-gram blocks; `strength`: inverse of its L2 penalty."""
 
     def prepare(examples: Examples, encoder: Encoder) -> Prepared:
-        return Prepared(
-            examples, features(examples.judged, embed(examples.judged, encoder) if embedded else None, blocks)
-        )
+        return Prepared(examples, features(examples.judged, None, blocks))
 
     def fit(prepared: Sequence[Prepared], seed: int) -> Model:
         from scipy import sparse
@@ -83,7 +81,7 @@ def text_recipe(blocks: tuple[str, ...], strength: float, embedded: bool = True)
         return Model(
             lambda rows: rows @ exact + intercept,
             {"coefficients": coefficients},
-            {"blocks": list(blocks), "intercept": intercept, "embedded": embedded},
+            {"blocks": list(blocks), "intercept": intercept},
         )
 
     return Recipe(prepare, fit, false_alarms=0.01)
@@ -187,11 +185,15 @@ def calibrate(prepared: Sequence[Prepared], recipe: Recipe, seed: int) -> Calibr
     probability = calibrated(decision, slope, offset)
     benign = np.concatenate([np.full(len(one.examples.labels), one.examples.source.benign) for one in prepared])
     harmless = benign if benign.any() else labels == 0
-    quantile = np.quantile(
-        probability[harmless], 1 - recipe.false_alarms, method="inverted_cdf", weights=weights[harmless]
-    )
-    threshold = max(best_threshold(labels, probability, weights), float(quantile))
-    return Calibration(slope, offset, round(threshold, 3))
+    return Calibration(slope, offset, threshold_of(labels, probability, weights, harmless, recipe.false_alarms))
+
+
+def threshold_of(
+    labels: npt.NDArray[np.int64], probability: Floats, weights: Floats, harmless: npt.NDArray[np.bool_], alarms: float
+) -> float:
+    """The threshold of best balanced accuracy, or a higher one that at most `alarms` of the harmless rows reach."""
+    limit = np.quantile(probability[harmless], 1 - alarms, method="inverted_cdf", weights=weights[harmless])
+    return round(max(best_threshold(labels, probability, weights), float(limit)), 3)
 
 
 def _unseen_decisions(prepared: Sequence[Prepared], fit: Fit, seed: int) -> Floats:

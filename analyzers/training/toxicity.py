@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzers.encoder import SentenceEncoder
-from analyzers.evaluation import auroc, best_threshold, macro
+from analyzers.evaluation import auroc, macro
 from analyzers.scorers.emoji import has_emoji
 from analyzers.scorers.text_head import calibrated, features
 from analyzers.scorers.toxicity import Joint
@@ -25,7 +25,7 @@ from analyzers.scorers.weight_files import fingerprint, save_weights
 from analyzers.training.branch import Epoch, States, Tuned, states_of, tune
 from analyzers.training.embedding import carriers, fits, surrounded
 from analyzers.training.examples import Examples, load_examples, stable_hash
-from analyzers.training.fitting import PRIOR
+from analyzers.training.fitting import PRIOR, threshold_of
 from analyzers.training.injection import Linear, fit_linear, platt
 from analyzers.training.kinds import KINDS, fit_kinds, kinds_of, tell
 from analyzers.training.sources import SOURCES
@@ -258,9 +258,10 @@ def put_together(found: Texts, models: Fitted, seed: int, output: Path) -> None:
         for of in (~found.pictured[whole], found.pictured[whole])
     ]
     probability = np.where(found.pictured, calibrated(decision, *scales[1]), calibrated(decision, *scales[0]))
-    threshold = _threshold(found, whole, probability[whole], weights)
+    benign = np.array([found.examples[i].source.benign for i in found.source[whole]])
+    threshold = threshold_of(found.labels[whole], probability[whole], weights, benign, FALSE_ALARMS)
     texts = [text for one in found.examples for text, out in zip(one.judged, one.held_out, strict=True) if not out]
-    grams = {"blocks": list(BLOCKS), "embedded": False}
+    grams = {"blocks": list(BLOCKS)}
     settings = {
         "name": NAME, **grams, "intercept": models.linear.intercept, "slope": scales[0][0], "offset": scales[0][1],
         "student": {**grams, "intercept": models.student.intercept, "slope": 1.0, "offset": 0.0},
@@ -315,10 +316,3 @@ def _screen(found: Texts, probability: Floats, threshold: float) -> float:
         file=sys.stderr,
     )  # fmt: skip
     return round(min(lowest, threshold), 4)
-
-
-def _threshold(found: Texts, kept: Ints, probability: Floats, weights: Floats) -> float:
-    """The threshold of best balanced accuracy, or a higher one that keeps to FALSE_ALARMS on harmless sources."""
-    benign = np.array([found.examples[i].source.benign for i in found.source[kept]])
-    limit = np.quantile(probability[benign], 1 - FALSE_ALARMS, method="inverted_cdf", weights=weights[benign])
-    return round(max(best_threshold(found.labels[kept], probability, weights), float(limit)), 3)
