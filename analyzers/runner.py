@@ -39,6 +39,8 @@ TOPICS_SECONDS = 30
 """Between two looks for texts without a topic at least: nobody waits for one."""
 PRICES_SECONDS = 60.0
 STORE_RETRY_SECONDS = 1.0
+STOP_SECONDS = 6.0
+"""Shorter than `leewatch up` waits for this role: a batch of long texts may take longer, and is done again."""
 
 
 def run(settings: Settings) -> None:
@@ -59,7 +61,7 @@ def serve(
 ) -> None:
     """Runs the jobs with these models until a signal. To be called from the main thread."""
     stop = threading.Event()
-    with stopping.on_signals(stop.set):
+    with stopping.on_signals(stop.set, STOP_SECONDS):
         _serve(settings, encoder, scorers, clock, stop)
 
 

@@ -24,25 +24,28 @@ LIMIT_SECONDS = 9.0
 class Ending:
     """Asked by each signal; call it from a signal handler."""
 
-    def __init__(self, stop: Callable[[], None], at_once: Callable[[], None] | None = None) -> None:
-        """stop: asks the role to end. at_once: ends it; default: the process, with exit code 0."""
+    def __init__(
+        self, stop: Callable[[], None], at_once: Callable[[], None] | None = None, seconds: float = LIMIT_SECONDS
+    ) -> None:
+        """stop: asks the role to end, within so many seconds. at_once: ends it; default: the process, with exit code 0."""
         self._stop = stop
+        self._seconds = seconds
         self._at_once = at_once or end_now
         self._asked = False
 
     def __call__(self) -> None:
-        """The first time asks to stop and sees to it that it happens within LIMIT_SECONDS; then ends at once."""
+        """The first time asks to stop and sees to it that it happens in time; then ends at once."""
         if self._asked:
             self._at_once()
             return
         self._asked = True
-        timer = threading.Timer(LIMIT_SECONDS, self._too_long)
+        timer = threading.Timer(self._seconds, self._too_long)
         timer.daemon = True
         timer.start()
         self._stop()
 
     def _too_long(self) -> None:
-        log.warning("what runs does not end within %.0f s and is left for the next start", LIMIT_SECONDS)
+        log.warning("what runs does not end within %.0f s and is left for the next start", self._seconds)
         self._at_once()
 
 
@@ -54,9 +57,9 @@ def end_now() -> None:
 
 
 @contextmanager
-def on_signals(stop: Callable[[], None]) -> Iterator[None]:
+def on_signals(stop: Callable[[], None], seconds: float = LIMIT_SECONDS) -> Iterator[None]:
     """Lets SIGTERM and SIGINT end the role for as long as it is open. For the main thread."""
-    ending = Ending(stop)
+    ending = Ending(stop, seconds=seconds)
 
     def handle(number: int, frame: FrameType | None) -> None:
         ending()

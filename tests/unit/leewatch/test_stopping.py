@@ -18,9 +18,8 @@ from leewatch.testing.waiting import until
 ROLE = """
 import sys, threading, time
 from leewatch import stopping
-stopping.LIMIT_SECONDS = float(sys.argv[2])
 stop = threading.Event()
-with stopping.on_signals(stop.set):
+with stopping.on_signals(stop.set, float(sys.argv[2])):
     print("ready", flush=True)
     stop.wait()
     print("stopping", flush=True)
