@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
@@ -21,6 +19,7 @@ from leewatch.config import Settings
 from leewatch.contracts import Clock
 from leewatch.errors import DataDirectoryLockedError, NotRunningError, StoreUnavailableError
 from leewatch.instruments import Registry
+from leewatch.locking import exclusive
 from leewatch.storage.client import connect
 from leewatch.telemetry.spans import span
 
@@ -90,16 +89,7 @@ def _pause(engine: Engine, due: datetime, now: datetime) -> float:
     return max(0.05, (wake - now).total_seconds())
 
 
-@contextmanager
-def only_one(data: Path) -> Iterator[None]:
-    """Holds the lock of the one alert process that may write. The kernel frees it however the process ends.
-
-    Raises DataDirectoryLockedError when another process holds it.
-    """
+def only_one(data: Path) -> AbstractContextManager[None]:
+    """Holds the lock of the one alert process that may write. Raises DataDirectoryLockedError when another holds it."""
     data.mkdir(parents=True, exist_ok=True)
-    with (data / LOCK_FILE).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise DataDirectoryLockedError(data / LOCK_FILE) from None
-        yield
+    return exclusive(data / LOCK_FILE, DataDirectoryLockedError(data / LOCK_FILE))

@@ -11,7 +11,7 @@ from analyzers.drift.device import NUMPY
 from analyzers.drift.history import SeriesStore
 from analyzers.drift.job import Budget, result_of, seed_of, told
 from analyzers.drift.records import Series, TextStore
-from analyzers.drift.watch import SeriesWatch, Weighed, fitted_on, weigh_against
+from analyzers.drift.watch import SMALLEST_WINDOW, SeriesWatch, Weighed, fitted_on, weigh_against
 from analyzers.explanation.story import words
 from analyzers.store import AnalyzerStore
 from analyzers.windows import Past, Window
@@ -61,8 +61,13 @@ def _weighed(kept: SeriesStore, section: DriftSection, spans: tuple[Window, Wind
     fitted = fitted_on(rows, device)
     watch = SeriesWatch(kept, section, device)
     past, now = (watch.summaries(fitted, span) for span in spans)
+    if not past.windows:
+        raise InputError(
+            f"--reference {shown(reference)} has no window of {section.window_seconds} s with {SMALLEST_WINDOW} embedded texts: "
+            "name a busier span, or raise drift.window_seconds"
+        )
     found = int(now.summaries.rows.sum())
-    if found < section.min_window or not past.windows:
+    if found < section.min_window:
         raise InputError(
             f"--current {shown(current)} has {found} embedded texts, drift.min_window asks for {section.min_window}: "
             "name a longer span"

@@ -15,11 +15,13 @@ from typer.testing import CliRunner
 
 from analyzers.cli.drift import drift
 from analyzers.config import AnalyzersSection, DriftSection
+from analyzers.drift.between import between
 from analyzers.drift.job import DriftJob
+from analyzers.drift.records import Series
 from analyzers.encoder import DEFAULT_MODEL
 from analyzers.scoring import ScoringJob
 from analyzers.store import AnalyzerStore
-from analyzers.windows import aligned
+from analyzers.windows import Window, aligned
 from leewatch import config
 from leewatch.config import Settings
 from leewatch.errors import InputError
@@ -223,3 +225,7 @@ def test_a_history_too_thin_for_any_window_is_a_reference_all_the_same(
     assert error == ""
     [(windows,)] = client.query("SELECT count() FROM drift_windows FINAL WHERE rows >= 60").result_rows
     assert windows >= 1
+    section = DriftSection(window_seconds=WINDOW, min_window=50, min_reference=200)
+    spans = Window(now - timedelta(minutes=62), now - timedelta(minutes=2)), Window(now - timedelta(minutes=1), now)
+    with pytest.raises(InputError, match=r"^--reference .* no window of 60 s with 5 embedded texts"):
+        between(AnalyzerStore(client), ENCODER.model, section, Series("default", "bot", "prompt"), spans, 0.01)
