@@ -17,7 +17,7 @@ import numpy as np
 from analyzers.drift.quadratic import log_tail
 from analyzers.drift.reference import Deviations, Reference, Summaries, Values
 
-LENGTHS = (1, 2, 4, 8, 16, 24)
+LENGTHS = (1, 2, 3, 6, 12, 24)
 """Windows that are pooled: with hourly windows a change is sought up to a day back."""
 CONFIRMED_FROM = 4
 NEWEST_PART = 4

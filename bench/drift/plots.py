@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-WORDS = {"disjoint": "reference of 5,000", "15000": "15,000 past rows", "72000": "72,000 past rows"}
+WORDS = {
+    "disjoint": "reference of 5,000",
+    **{str(rows): f"{rows:,} past rows" for rows in (15_000, 72_000, 168_000)},
+}
 
 
 def draw(results: Path, output: Path) -> None:
@@ -18,7 +21,7 @@ def draw(results: Path, output: Path) -> None:
     curves = json.loads((results / "drift_power.json").read_text())["found_by_window"]
     sizes = sorted({name.split(" | ")[1] for name in curves}, key=lambda size: -int(size.split()[0]))
     figure, grid = pyplot.subplots(
-        len(sizes), len(WORDS), figsize=(11, 3.2 * len(sizes)), sharex=True, sharey=True, squeeze=False,
+        len(sizes), len(WORDS), figsize=(14, 3.2 * len(sizes)), sharex=True, sharey=True, squeeze=False,
         layout="constrained",
     )  # fmt: skip
     for size, axes in zip(sizes, grid, strict=True):

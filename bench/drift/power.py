@@ -26,7 +26,7 @@ SHARES = (0.02, 0.05, 0.1, 0.2)
 REWEIGHTED = 0.1
 DISJOINT = "disjoint"
 """Reference of 5,000 texts; windows from other texts, none twice while the pool lasts."""
-ACCUMULATED = (15_000, 72_000)
+ACCUMULATED = (15_000, 72_000, 168_000)
 """Rows of past healthy windows. They and the new ones are drawn from one pool with replacement: independent draws from
 one distribution, which two disjoint pools of 6,000 texts are not."""
 BARS = {"new topic 0.2": (1, 0.95), "new topic 0.1": (2, 0.95), "new topic 0.05": (6, 0.9), "new topic 0.02": (24, 0.8),
