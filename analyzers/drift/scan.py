@@ -19,9 +19,9 @@ from analyzers.drift.reference import Deviations, Reference, Summaries, Values
 
 LENGTHS = (1, 2, 3, 6, 12, 24)
 """Windows that are pooled: with hourly windows a change is sought up to a day back."""
-CONFIRMED_FROM = 4
+CONFIRMED_FROM = 3
 NEWEST_PART = 4
-"""Of evidence from 4 windows on, the newest quarter must still point the same way, or the change is over."""
+"""Of evidence from 3 windows on, the newest quarter, one at least, must still point the same way, or the change is over."""
 TAIL_SCALE = 1.25
 """Safety of the far tail, where sums of a hundred rows are not quite normal: logarithms of p-values are divided by it."""
 MANY = 24
@@ -148,7 +148,7 @@ class Scanner:
         """
         if len(run) < CONFIRMED_FROM:
             return False
-        cut = len(run) - len(run) // NEWEST_PART
+        cut = len(run) - max(len(run) // NEWEST_PART, 1)
         early = self._reference.deviations(run.part(slice(0, cut)), cut).values[0, group.columns]
         late = self._reference.deviations(run.part(slice(cut, None)), len(run) - cut).values[0, group.columns]
         # Deviations are in standard errors, which shrink with the root of the windows pooled.

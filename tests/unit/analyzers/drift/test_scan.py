@@ -87,6 +87,8 @@ def test_evidence_ends_with_the_incident() -> None:
     found = judged(fitted, windows(fitted, samples, rng), 24)
     assert smallest(found[3]) < np.log(1e-5)
     assert smallest(found[-1]) > np.log(1e-5), "a day's evidence holds the incident, but the newest windows do not"
+    lasting = {one.length for one in found[5] if one.log_p < np.log(1e-5)}
+    assert 3 not in lasting, "three windows hold one of the incident, but the newest is healthy"
 
 
 def test_a_burst_of_one_user_is_not_drift() -> None:
