@@ -27,12 +27,12 @@ _WITH_TCP = 4
 _ON_FILES = _WRITE_FILE | _READ_FILE | _TRUNCATE
 _EXECUTE = 1
 
-# What engine and interpreter read while they load and run. Of /proc/self only what tells the layout of the memory: the
-# rest shows the environment, and with it secrets.
+# What engine and interpreter read while they load and run. Of /proc/self only the layout of the memory and the name of the
+# cgroup: the rest shows the environment, and with it secrets.
 _SYSTEM = (
     *("/usr", "/lib", "/lib64", "/etc/localtime", "/etc/ld.so.cache", "/etc/ssl", "/sys/fs/cgroup", "/sys/devices/system"),
     *("/sys/block", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/sys/vm", "/proc/sys/kernel", "/dev/urandom"),
-    *("/proc/self/auxv", "/proc/self/maps"),
+    *("/sys/kernel/mm/transparent_hugepage", "/proc/self/auxv", "/proc/self/maps", "/proc/self/cgroup"),
 )  # fmt: skip
 
 
