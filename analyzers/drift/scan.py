@@ -142,9 +142,9 @@ class Scanner:
         return max(1.0, float(np.median(own / np.maximum(self._reference.spread[columns], 1e-30))))
 
     def _is_over(self, run: Summaries, group: Group) -> bool:
-        """Whether what all windows of the run show together is no longer in the newest quarter of them.
+        """Whether what all windows of the run show together is no longer in the newest part of them.
 
-        The newest quarter's deviation along that of the earlier windows must reach half of theirs, window for window.
+        That part's deviation along that of the earlier windows must reach half of theirs, window for window.
         """
         if len(run) < CONFIRMED_FROM:
             return False

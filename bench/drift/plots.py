@@ -5,11 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-WORDS = {
-    "disjoint": "reference of 5,000",
-    **{str(rows): f"{rows:,} past rows" for rows in (15_000, 72_000, 168_000)},
-}
-
 
 def draw(results: Path, output: Path) -> None:
     """Share of runs in which each change was found, over the windows waited."""
@@ -20,15 +15,17 @@ def draw(results: Path, output: Path) -> None:
 
     curves = json.loads((results / "drift_power.json").read_text())["found_by_window"]
     sizes = sorted({name.split(" | ")[1] for name in curves}, key=lambda size: -int(size.split()[0]))
+    pasts = list(dict.fromkeys(name.split(" | ")[2] for name in curves))
     figure, grid = pyplot.subplots(
-        len(sizes), len(WORDS), figsize=(14, 3.2 * len(sizes)), sharex=True, sharey=True, squeeze=False,
+        len(sizes), len(pasts), figsize=(14, 3.2 * len(sizes)), sharex=True, sharey=True, squeeze=False,
         layout="constrained",
     )  # fmt: skip
     for size, axes in zip(sizes, grid, strict=True):
-        for (past, words), axis in zip(WORDS.items(), axes, strict=True):
+        for past, axis in zip(pasts, axes, strict=True):
             for name, curve in curves.items():
                 if name.split(" | ")[1:] == [size, past]:
                     axis.plot(range(1, len(curve) + 1), curve, marker=".", label=name.split(" | ")[0])
+            words = f"{int(past):,} past rows" if past.isdigit() else "reference of 5,000"
             axis.set_title(f"{size} an hour, {words}", fontsize=10)
             axis.grid(alpha=0.3)
             axis.set_ylim(0, 1.03)
