@@ -9,7 +9,7 @@ import unicodedata
 _ADDRESS = re.compile(r"https?://\S+|www\.\S+|(?<!\w)@\w+")
 _REPEATED = re.compile(r"(.)\1{2,}", re.DOTALL)
 _SPACED = re.compile(r"(?<!\w)(?:\w[ .\-_*]){2,}\w(?!\w)")
-_MIXED = re.compile(r"\S*(?:[^\W\d_][0-9@$!€|]|[0-9@$!€|][^\W\d_])\S*")
+_MIXED = re.compile(r"(?<!\S)\S*(?:[^\W\d_][0-9@$!€|]|[0-9@$!€|][^\W\d_])\S*")
 _LEET = str.maketrans(
     {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": "i", "€": "e", "|": "l"}
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,10 @@ def _cut(limit: int) -> Callable[[str], str]:
 
 _WORDS = r"(?u)\b\w[\w']*\b"
 _WORDS_AND_SIGNS = r"(?u)\b\w+\b|[^\w\s]"
+LETTERS = "letters"
 _BLOCKS: Mapping[str, Mapping[str, Any]] = {
     "words": {"token_pattern": _WORDS_AND_SIGNS, "ngram_range": (1, 2), "preprocessor": plain},
-    "letters": {"analyzer": "char_wb", "ngram_range": (2, 5), "preprocessor": unmasked},
+    LETTERS: {"analyzer": "char_wb", "ngram_range": (2, 5), "lowercase": False, "norm": None},
     "body": {"token_pattern": _WORDS, "ngram_range": (1, 3), "preprocessor": _cut(BODY_WORDS)},
     "opening": {"token_pattern": _WORDS, "ngram_range": (1, 3), "preprocessor": _cut(OPENING_WORDS)},
     "presence": {"token_pattern": _WORDS, "ngram_range": (1, 3), "preprocessor": plain, "norm": None, "binary": True},
@@ -46,10 +48,30 @@ def _vectorizer(block: str) -> Any:
 def features(texts: Sequence[str], vectors: Vectors | None, blocks: Sequence[str]) -> sparse.csr_matrix:
     """One row per text, float64 (n, D): the hashed n-grams of every block, then the embedding, if any, as the last
     columns."""
-    parts = [_vectorizer(block).transform(texts) * _SCALE.get(block, 1.0) for block in blocks]
+    parts = [
+        _letters(texts) if block == LETTERS else _vectorizer(block).transform(texts) * _SCALE.get(block, 1.0)
+        for block in blocks
+    ]
     if vectors is not None:
         parts.append(sparse.csr_matrix(vectors, dtype=np.float64))
     return sparse.csr_matrix(sparse.hstack(parts))
+
+
+def _letters(texts: Sequence[str]) -> sparse.csr_matrix:
+    """Rows of unit length of the letter n-grams within words.
+
+    The n-grams of a word are hashed once, however often it stands in the texts: in a batch most words come again.
+    """
+    numbers: dict[str, int] = {}
+    found = [[numbers.setdefault(word, len(numbers)) for word in unmasked(text).split()] for text in texts]
+    edges = np.cumsum([0, *map(len, found)])
+    places = np.fromiter(chain.from_iterable(found), dtype=np.int64, count=int(edges[-1]))
+    counts = sparse.csr_matrix((np.ones(len(places)), places, edges), shape=(len(texts), len(numbers)))
+    if not numbers:
+        return sparse.csr_matrix((len(texts), BUCKETS))
+    rows = sparse.csr_matrix(counts @ _vectorizer(LETTERS).transform(list(numbers)))
+    lengths = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
+    return sparse.csr_matrix(sparse.diags(1 / np.maximum(lengths, 1.0)) @ rows)
 
 
 def embed(texts: Sequence[str], encoder: Encoder) -> Vectors:
