@@ -10,12 +10,13 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from analyzers.packed import Halves, PackedBert, packed
+from analyzers.packed import Halves, KeptStates, PackedBert, packed, packed_bert
 from leewatch.contracts import Encoder, Vectors
 from leewatch.errors import MissingExtraError, ModelNotFoundError
 
@@ -51,6 +52,8 @@ class SentenceEncoder:
         self._body = int(network.max_seq_length or 512) - 2  # [CLS] and [SEP] take two places
         self._dimension = int(network.get_embedding_dimension())
         self._packed: PackedBert | None = None
+        self._kept: KeptStates | None = None
+        self._lower: PackedBert | None = None
         self._prepared = False
         self.states_seconds = 0.0
         """Time spent in `token_states` so far."""
@@ -105,6 +108,12 @@ class SentenceEncoder:
         ids: list[list[int]] = self._tokenized(texts)["input_ids"]
         return ids
 
+    def placed_tokens(self, texts: Sequence[str]) -> list[tuple[list[int], list[int]]]:
+        """Token ids of each text, as `token_ids` gives them, and where each token begins in it."""
+        found = self._tokenized(texts, return_offsets_mapping=True)
+        begins = [[start for start, _ in places] for places in found["offset_mapping"]]
+        return list(zip(found["input_ids"], begins, strict=True))
+
     def token_places(self, text: str) -> list[tuple[int, int]]:
         """Where each token stands in the text, (start, end)."""
         places: list[tuple[int, int]] = self._tokenized([text], return_offsets_mapping=True)["offset_mapping"][0]
@@ -130,6 +139,28 @@ class SentenceEncoder:
             found = self._packed.token_states(whole, layers) if self._packed else self._padded_states(whole, layers)
             self.states_seconds += time.perf_counter() - began
             return found
+
+    def lower_states(self, rows: Sequence[Sequence[int]], layer: int) -> list[Any]:
+        """States of the tokens of each row after a layer (1: the first): tensors (tokens, dimension) on the device.
+
+        rows: of token ids, as `whole` gives them. From the first call on, rows of at most KEPT_TOKENS tokens that `encode`
+        read last are not read again. For a BertModel.
+        """
+        with self._lock:
+            self._prepare()
+            if self._kept is None or self._kept.layer != layer:
+                self._kept = KeptStates(layer)
+            if self._lower is None:
+                self._lower = self._packed or packed_bert(self.bert())
+            found = [self._kept.get(row) for row in rows]
+            missing = [i for i, states in enumerate(found) if states is None]
+            for i, states in zip(missing, self._lower.read([rows[i] for i in missing], layer), strict=True):
+                found[i] = states
+            return found
+
+    def chunks(self, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """Where `encode` cuts the token ids of a text, (first, after the last); it may leave some chunks out."""
+        return chunk_places(len(ids), self._body)
 
     def word_embeddings(self) -> tuple[list[str], Vectors]:
         """The vocabulary in the order of its ids, and the embedding of each, float32 (n, d)."""
@@ -175,7 +206,7 @@ class SentenceEncoder:
     def _forward(self, chunks: Sequence[Sequence[int]]) -> Vectors:
         whole = self.whole(chunks)
         self._prepare()
-        return self._packed.encode(whole) if self._packed is not None else self._padded(whole)
+        return self._packed.encode(whole, self._kept) if self._packed is not None else self._padded(whole)
 
     def whole(self, chunks: Sequence[Sequence[int]]) -> list[list[int]]:
         """The ids between those that open and close a text."""
@@ -256,15 +287,22 @@ def behind(encoder: Encoder) -> Encoder:
     return encoder
 
 
+def chunk_places(tokens: int, size: int) -> list[tuple[int, int]]:
+    """Consecutive chunks of nearly equal length, each at most `size` tokens; an empty one for no token."""
+    count = max(1, -(-tokens // size))
+    edges: list[int] = np.linspace(0, tokens, count + 1).round().astype(int).tolist()
+    return list(pairwise(edges))
+
+
 def chunked(ids: list[int], size: int) -> list[list[int]]:
-    """The ids in consecutive chunks of nearly equal length, each at most `size`; one empty chunk for no id.
+    """The ids in the chunks of `chunk_places`.
 
     More than MAX_CHUNKS chunks are thinned to MAX_CHUNKS, evenly spaced, so that a huge text costs a bounded time.
     """
-    count = max(1, -(-len(ids) // size))
-    edges = np.linspace(0, len(ids), count + 1).round().astype(int)
+    places = chunk_places(len(ids), size)
+    count = len(places)
     wanted = range(count) if count <= MAX_CHUNKS else np.linspace(0, count - 1, MAX_CHUNKS).round().astype(int)
-    return [ids[edges[i] : edges[i + 1]] for i in wanted]
+    return [ids[slice(*places[i])] for i in wanted]
 
 
 def length_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:

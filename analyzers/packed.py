@@ -7,6 +7,7 @@ looks at single texts. On a processor that multiplies bf16 it takes half the tim
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,6 +26,9 @@ TOKENS_PER_BATCH = 4096
 SLACK = 0.05
 """Texts whose lengths differ by at most this share stand in one block of attention, padded to the longest: a few percent
 of cells without a token cost less than to take the tokens apart and together again in every layer."""
+
+KEPT_TOKENS = 100_000
+"""Tokens whose states are kept, 77 MB in bf16 with the default model: about 500 chats."""
 
 Linear = Callable[..., Any]
 
@@ -48,48 +52,68 @@ class Block:
 
 @dataclass(frozen=True)
 class Layout:
-    """Rows of tokens laid out as one row of cells. ids, places: token and its position in its text (cells,); starts: first
-    cell of each text, in order."""
+    """Rows of tokens laid out as one row of cells. starts: first cell of each row, in order; cells: how many in all."""
 
-    ids: Any
-    places: Any
     starts: list[int]
     blocks: list[Block]
+    cells: int
 
 
 class PackedBert:
-    """The forward pass of a `BertModel` with mean pooling, from its weights. Not for training."""
+    """The forward pass of a `BertModel` with mean pooling, or of some of its layers, from its weights. Not for training."""
 
     def __init__(self, state: Mapping[str, Any], heads: int, epsilon: float) -> None:
-        """state: the weights by their names in BertModel, all of one dtype, on the CPU."""
+        """state: the weights by their names in BertModel, all of one dtype on one device; layers may be missing."""
         self._heads, self._epsilon = heads, epsilon
         self._words = state["embeddings.word_embeddings.weight"]
         kind = state["embeddings.token_type_embeddings.weight"][0]
         self._places = state["embeddings.position_embeddings.weight"] + kind
         self._norm = (state["embeddings.LayerNorm.weight"], state["embeddings.LayerNorm.bias"])
-        self._layers = [_Layer(state, f"encoder.layer.{i}.") for i in range(_depth(state))]
+        self._layers = {number: _Layer(state, f"encoder.layer.{number - 1}.") for number in _numbers(state)}
         self.dimension = int(self._words.shape[1])
+        self.dtype, self.device = self._words.dtype, self._words.device
 
-    def encode(self, rows: Sequence[Sequence[int]]) -> Vectors:
-        """Mean of the last token states of each row of token ids, unit length, float32 (n, dimension)."""
+    def encode(self, rows: Sequence[Sequence[int]], keep: KeptStates | None = None) -> Vectors:
+        """Mean of the last token states of each row of token ids, unit length, float32 (n, dimension).
+
+        keep: takes the states of each row after its layer.
+        """
         import torch
 
         result = np.zeros((len(rows), self.dimension), dtype=np.float32)
+        layers = () if keep is None else (keep.layer,)
         with torch.inference_mode():
-            for batch, starts, states in self._batches(rows, ()):
+            for batch, starts, states in self._batches(rows, layers):
                 cells = states[-1].float().numpy()
                 edges = np.array(
                     [(start, start + len(rows[i])) for i, start in zip(batch, starts, strict=True)]
                 ).ravel()
                 cells = np.concatenate([cells, cells[:1]])  # so that the last edge is a place too
                 result[batch] = np.add.reduceat(cells, edges)[::2]
+                for i, start in zip(batch, starts, strict=True):
+                    if keep is not None:
+                        keep.put(rows[i], states[0][start : start + len(rows[i])])
         return unit(result)
 
-    def states(self, laid: Layout, layers: Sequence[int] = ()) -> list[Any]:
-        """States (cells, dimension) after each of `layers` (1: after the first), and after the last."""
-        states = self._normalized(self._words[laid.ids] + self._places[laid.places], self._norm)
-        kept = []
-        for number, layer in enumerate(self._layers, 1):
+    def embedded(self, rows: Sequence[Sequence[int]], laid: Layout) -> Any:
+        """States before the first layer, (cells, dimension)."""
+        import torch
+
+        cells = np.zeros((2, laid.cells), dtype=np.int64)
+        for row, start in zip(rows, laid.starts, strict=True):
+            cells[:, start : start + len(row)] = row, range(len(row))
+        ids, places = torch.from_numpy(cells).to(self.device)
+        return self._normalized(self._words[ids] + self._places[places], self._norm)
+
+    def states(self, before: Any, laid: Layout, layers: Sequence[int] = (), last: int = 0) -> list[Any]:
+        """States (cells, dimension) after each of `layers` (1: the first), and after the last, or the one named so.
+
+        before: states before the lowest layer that there is.
+        """
+        states, kept = before, []
+        for number, layer in self._layers.items():
+            if last and number > last:
+                break
             mixed = layer.out(self._attention(layer.query_key_value(states), laid.blocks))
             states = self._normalized(mixed.add_(states), layer.attention_norm)
             states = self._normalized(layer.down(layer.up(states)).add_(states), layer.output_norm)
@@ -97,13 +121,16 @@ class PackedBert:
                 kept.append(states)
         return [*kept, states]
 
-    def _batches(
-        self, rows: Sequence[Sequence[int]], layers: Sequence[int]
-    ) -> Iterator[tuple[list[int], list[int], list[Any]]]:
-        """Numbers of some rows, the first cell of each, and the states of the cells."""
-        for batch in token_batches([len(row) for row in rows], TOKENS_PER_BATCH):
-            laid = layout([rows[i] for i in batch], self._words.dtype)
-            yield batch, laid.starts, self.states(laid, layers)
+    def read(self, rows: Sequence[Sequence[int]], last: int) -> list[Any]:
+        """States of the tokens of each row of token ids after a layer, (tokens, dimension), in the order of the rows."""
+        import torch
+
+        found: list[Any] = [None] * len(rows)
+        with torch.inference_mode():
+            for batch, starts, states in self._batches(rows, (), last):
+                for i, start in zip(batch, starts, strict=True):
+                    found[i] = states[-1][start : start + len(rows[i])]
+        return found
 
     def token_states(self, rows: Sequence[Sequence[int]], layers: Sequence[int]) -> list[Halves]:
         """States of the tokens of each row after `layers` and the last, float16 (tokens, dimension * (layers + 1))."""
@@ -116,6 +143,15 @@ class PackedBert:
                 for i, start in zip(batch, starts, strict=True):
                     found[i] = joined[start : start + len(rows[i])].copy()
         return found
+
+    def _batches(
+        self, rows: Sequence[Sequence[int]], layers: Sequence[int], last: int = 0
+    ) -> Iterator[tuple[list[int], list[int], list[Any]]]:
+        """Numbers of some rows, the first cell of each, and the states of the cells."""
+        for batch in token_batches([len(row) for row in rows], TOKENS_PER_BATCH):
+            own = [rows[i] for i in batch]
+            laid = layout([len(row) for row in own], self.dtype, self.device)
+            yield batch, laid.starts, self.states(self.embedded(own, laid), laid, layers, last)
 
     def _normalized(self, states: Any, norm: tuple[Any, Any]) -> Any:
         import torch
@@ -168,11 +204,16 @@ def packed(network: Any) -> PackedBert | None:
         )
         if not fits:
             return None
-        state = {name: tensor.detach() for name, tensor in bert.state_dict().items()}
-        return PackedBert(state, config.num_attention_heads, config.layer_norm_eps)
+        return packed_bert(bert)
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         log.info("the model runs with padding: %s", type(error).__name__)
         return None
+
+
+def packed_bert(bert: Any, state: Mapping[str, Any] | None = None) -> PackedBert:
+    """A `BertModel`, or other weights of its shape by the same names, as a packed pass, on any device."""
+    own = {name: tensor.detach() for name, tensor in bert.state_dict().items()} if state is None else state
+    return PackedBert(own, bert.config.num_attention_heads, bert.config.layer_norm_eps)
 
 
 def linear(weight: Any, bias: Any, gelu: bool = False) -> Linear:
@@ -185,7 +226,7 @@ def linear(weight: Any, bias: Any, gelu: bool = False) -> Linear:
         result = functional.linear(rows, weight, bias)
         return functional.gelu(result) if gelu else result
 
-    if weight.dtype != torch.bfloat16:
+    if weight.dtype != torch.bfloat16 or weight.device.type != "cpu":
         return plain
     try:
         operations = torch.ops.mkldnn
@@ -216,31 +257,24 @@ def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
     return [*batches, batch] if batch else batches
 
 
-def layout(rows: Sequence[Sequence[int]], kind: Any) -> Layout:
-    """Rows, the longest first, as one row of cells; masks in the given dtype."""
+def layout(lengths: Sequence[int], kind: Any, device: Any = "cpu") -> Layout:
+    """Rows of these lengths, the longest first, as one row of cells; masks in the given dtype."""
     import torch
 
-    ids: list[Any] = []
-    places: list[Any] = []
     starts: list[int] = []
     blocks: list[Block] = []
     cells = 0
-    for first, last in attention_blocks([len(row) for row in rows]):
-        texts, width = last - first, len(rows[first])
-        lengths = np.array([len(row) for row in rows[first:last]])
-        there = np.arange(width)[None, :] < lengths[:, None]
-        block = np.zeros((texts, width), dtype=np.int64)
-        block[there] = np.concatenate([np.asarray(row, dtype=np.int64) for row in rows[first:last]])
-        ids.append(block.ravel())
-        places.append(np.tile(np.arange(width), texts))
+    for first, last in attention_blocks(lengths):
+        texts, width = last - first, lengths[first]
         starts += range(cells, cells + texts * width, width)
+        there = np.arange(width)[None, :] < np.array(lengths[first:last])[:, None]
         mask = None
         if not there.all():
             mask = torch.zeros(texts, width).masked_fill_(torch.from_numpy(~there), float("-inf"))
-            mask = mask.to(kind)[:, None, None, :]
+            mask = mask.to(device, kind)[:, None, None, :]
         blocks.append(Block(cells, texts, width, mask))
         cells += texts * width
-    return Layout(torch.from_numpy(np.concatenate(ids)), torch.from_numpy(np.concatenate(places)), starts, blocks)
+    return Layout(starts, blocks, cells)
 
 
 def attention_blocks(lengths: Sequence[int]) -> list[tuple[int, int]]:
@@ -258,5 +292,31 @@ def unit(rows: Vectors) -> Vectors:
     return scaled
 
 
-def _depth(state: Mapping[str, Any]) -> int:
-    return 1 + max(int(name.split(".")[2]) for name in state if name.startswith("encoder.layer."))
+class KeptStates:
+    """States of the tokens of recent rows after one layer, by their token ids: what one pass computed another need not."""
+
+    def __init__(self, layer: int) -> None:
+        self.layer = layer
+        self._states: OrderedDict[bytes, Any] = OrderedDict()
+        self._tokens = 0
+
+    def put(self, row: Sequence[int], states: Any) -> None:
+        """states: (tokens, dimension), a view of a batch's: the batch lives as long as one of its rows."""
+        if (key := _key(row)) not in self._states:
+            self._states[key] = states
+            self._tokens += len(row)
+        while self._tokens > KEPT_TOKENS:
+            self._tokens -= len(self._states.popitem(last=False)[1])
+
+    def get(self, row: Sequence[int]) -> Any:
+        """None where they are not kept, or no longer."""
+        return self._states.get(_key(row))
+
+
+def _key(row: Sequence[int]) -> bytes:
+    return np.asarray(row, dtype=np.int32).tobytes()
+
+
+def _numbers(state: Mapping[str, Any]) -> list[int]:
+    """Numbers of the layers that there are, 1: the first."""
+    return sorted({1 + int(name.split(".")[2]) for name in state if name.startswith("encoder.layer.")})

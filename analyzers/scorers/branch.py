@@ -1,20 +1,27 @@
-"""A branch of all-MiniLM-L6-v2: its lower layers as they are, its upper layers tuned to one task, and a linear model."""
+"""A branch of all-MiniLM-L6-v2: its lower layers as they are, some layers tuned to one task on them, and a linear model.
+
+A text goes through the lower layers once, whole; its parts are then judged one by one, from the states that their tokens
+have in it. So the pass that gives the text's vector serves the branch as well, and no token is read twice below.
+"""
 
 from __future__ import annotations
 
-import copy
+import hashlib
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from analyzers.encoder import SentenceEncoder, length_batches
-from analyzers.packed import PackedBert, layout, token_batches
+from analyzers.encoder import SentenceEncoder
+from analyzers.packed import layout, packed_bert, token_batches
 from analyzers.scorers.emoji import told
 from analyzers.scorers.normalize import together
+from analyzers.scorers.sentences import Sentence
 from analyzers.scorers.token_states import trunk
 from analyzers.scorers.trees import Floats
 from leewatch.contracts import Encoder, Vectors
@@ -23,72 +30,118 @@ MOST_TOKENS = 160
 """Tokens that are read at once, with [CLS] and [SEP]. One passage of prose in a thousand has more, of code one in fifty."""
 
 TOKENS_PER_BATCH = {"cpu": 4096, "cuda": 65536}
-CACHE_TEXTS = 50_000
+CACHE_PARTS = 50_000
 
 Tensors = Mapping[str, npt.NDArray[Any]]
+Part = tuple[str, Sentence]
+"""A text, and the part of it that is judged."""
+Piece = tuple[int, int, int]
+"""A chunk of a text, and tokens of it: the first, and that after the last."""
 
 
-def token_rows(texts: Sequence[str], encoder: SentenceEncoder) -> list[list[list[int]]]:
-    """Token ids of each text, in rows of MOST_TOKENS at most, between those that open and close; one row at least.
+def readable(text: str) -> str:
+    """The text as the encoder is given it: emoji told in words, letters that are spaced out joined."""
+    return together(told(text))
 
-    Emoji are told in words, and letters that are spaced out are joined.
-    """
+
+def rows_of(first: int, last: int) -> list[tuple[int, int]]:
+    """Tokens in rows of MOST_TOKENS at most, with those that open and close; one row at least."""
     size = MOST_TOKENS - 2
-    found = encoder.token_ids([together(told(text)) for text in texts])
-    return [encoder.whole([ids[i : i + size] for i in range(0, max(len(ids), 1), size)]) for ids in found]
+    return [(start, min(start + size, last)) for start in range(first, max(last, first + 1), size)]
 
 
-class Reads(Protocol):
-    """Whatever reads rows of token ids."""
+@dataclass(frozen=True)
+class Tokens:
+    """Tokens of a text that goes through the lower layers. begins: where each begins in it; chunks: what is read at once."""
 
-    def pooled(self, rows: Sequence[Sequence[int]]) -> Vectors:
-        """Mean and maximum of the last token states of each row, float32 (n, 2 d)."""
+    ids: list[int]
+    begins: list[int]
+    chunks: list[tuple[int, int]]
+
+    def rows(self, start: int, end: int) -> list[list[Piece]]:
+        """The tokens that begin in text[start:end], in rows, as pieces of chunks."""
+        first, last = bisect_left(self.begins, start), bisect_left(self.begins, end)
+        return [self._pieces(*row) for row in rows_of(first, last)]
+
+    def _pieces(self, first: int, last: int) -> list[Piece]:
+        found = [
+            (number, max(first, start) - start, min(last, end) - start)
+            for number, (start, end) in enumerate(self.chunks)
+            if start < last and first < end
+        ]
+        return found or [(0, 0, 0)]
 
 
-class Packed:
-    """Reads on a CPU, almost without padding. tensors: of the network or, by the same names, instead of them."""
+def part_states(parts: Sequence[Part], encoder: SentenceEncoder, layer: int) -> list[list[Any]]:
+    """States after a layer of the tokens of each part, in rows of MOST_TOKENS at most: tensors (tokens, d).
 
-    def __init__(self, bert: Any, tensors: Mapping[str, Any]) -> None:
-        state = {name: tensor.detach() for name, tensor in bert.state_dict().items()}
-        self._dtype = bert.dtype
-        self._network = PackedBert({**state, **tensors}, bert.config.num_attention_heads, bert.config.layer_norm_eps)
+    They are those that the tokens have in the whole text, or in its chunk where it is longer than the model's window,
+    between those of the tokens that open and close it. Parts of a text that the encoder is given in other words are read
+    by themselves.
+    """
+    import torch
 
-    def pooled(self, rows: Sequence[Sequence[int]]) -> Vectors:
-        """Mean and maximum of the last token states of each row, float32 (n, 2 d)."""
+    whole = {text for text, _ in parts if readable(text) == text}
+    keys = [text if text in whole else readable(part.text) for text, part in parts]
+    known: dict[str, Tokens] = {}
+    for text, (ids, begins) in zip(dict.fromkeys(keys), encoder.placed_tokens(list(dict.fromkeys(keys))), strict=True):
+        known[text] = Tokens(ids, begins, encoder.chunks(ids) if text in whole else rows_of(0, len(ids)))
+    rows = [
+        known[key].rows(part.start, part.end) if text in whole else known[key].rows(0, len(key))
+        for key, (text, part) in zip(keys, parts, strict=True)
+    ]
+    wanted = dict.fromkeys(
+        (key, number) for key, own in zip(keys, rows, strict=True) for row in own for number, _, _ in row
+    )
+    chunks = encoder.whole([known[key].ids[slice(*known[key].chunks[number])] for key, number in wanted])
+    states = dict(zip(wanted, encoder.lower_states(chunks, layer), strict=True))
+
+    def cut(key: str, row: Sequence[Piece]) -> Any:
+        inner = [states[key, number][1 + first : 1 + last] for number, first, last in row]
+        return torch.cat([states[key, row[0][0]][:1], *inner, states[key, row[-1][0]][-1:]])
+
+    with torch.inference_mode():
+        return [[cut(key, row) for row in own] for key, own in zip(keys, rows, strict=True)]
+
+
+class Upper:
+    """The tuned layers, on the device and in the arithmetic of the network whose lower layers they follow."""
+
+    def __init__(self, bert: Any, tensors: Tensors) -> None:
+        """tensors: those of the tuned layers by their names in BertModel; others are left aside."""
+        import torch
+
+        tuned = {
+            name: torch.from_numpy(tensor.astype(np.float32)).to(bert.device, bert.dtype)
+            for name, tensor in tensors.items()
+            if name.startswith("encoder.layer.")
+        }
+        own = {name: tensor.detach() for name, tensor in bert.state_dict().items() if name.startswith("embeddings.")}
+        self._network = packed_bert(bert, {**own, **tuned})
+        self._budget = TOKENS_PER_BATCH["cuda" if bert.device.type == "cuda" else "cpu"]
+        self.below = min(int(name.split(".")[2]) for name in tuned)
+        """Layers below the tuned ones."""
+
+    def pooled(self, rows: Sequence[Any]) -> Vectors:
+        """Mean and maximum of the last token states of each row, float32 (n, 2 d); rows: states before, (tokens, d)."""
         import torch
 
         result = np.zeros((len(rows), 2 * self._network.dimension), dtype=np.float32)
         with torch.inference_mode():
-            for batch in token_batches([len(row) for row in rows], TOKENS_PER_BATCH["cpu"]):
-                laid = layout([rows[i] for i in batch], self._dtype)
-                states = self._network.states(laid)[-1].float()
+            for batch in token_batches([len(row) for row in rows], self._budget):
+                lengths = [len(rows[i]) for i in batch]
+                laid = layout(lengths, self._network.dtype, self._network.device)
+                before = rows[0].new_zeros(laid.cells, self._network.dimension)
                 for i, start in zip(batch, laid.starts, strict=True):
-                    own = states[start : start + len(rows[i])]
-                    result[i] = torch.cat([own.mean(0), own.amax(0)]).numpy()
-        return result
-
-
-class Padded:
-    """Reads on any device."""
-
-    def __init__(self, bert: Any, tensors: Mapping[str, Any]) -> None:
-        self._network = copy.deepcopy(bert)
-        self._network.load_state_dict({**bert.state_dict(), **tensors})
-        self._budget = TOKENS_PER_BATCH["cuda" if bert.device.type == "cuda" else "cpu"]
-
-    def pooled(self, rows: Sequence[Sequence[int]]) -> Vectors:
-        """Mean and maximum of the last token states of each row, float32 (n, 2 d)."""
-        import torch
-
-        result = np.zeros((len(rows), 2 * self._network.config.hidden_size), dtype=np.float32)
-        with torch.inference_mode():
-            for batch in length_batches([len(row) for row in rows], self._budget):
-                parts = [torch.tensor(rows[i]) for i in batch]
-                ids = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True).to(self._network.device)
-                lengths = torch.tensor([len(part) for part in parts], device=ids.device)
-                mask = torch.arange(ids.shape[1], device=ids.device)[None, :] < lengths[:, None]
-                states = self._network(input_ids=ids, attention_mask=mask.long()).last_hidden_state
-                result[batch] = pooled(states.float(), mask).cpu().numpy()
+                    before[start : start + len(rows[i])] = rows[i]
+                states = self._network.states(before, laid)[-1]
+                last = 0
+                for block in laid.blocks:
+                    first, last = last, last + block.texts
+                    sizes = torch.tensor(lengths[first:last], device=states.device)
+                    there = torch.arange(block.width, device=states.device)[None, :] < sizes[:, None]
+                    own = states[block.first : block.last].view(block.texts, block.width, -1).float()
+                    result[batch[first:last]] = pooled(own, there).cpu().numpy()
         return result
 
 
@@ -101,23 +154,11 @@ def pooled(states: Any, mask: Any) -> Any:
     return torch.cat([mean, states.masked_fill(~chosen, -1e4).max(1).values], 1)
 
 
-def reader(bert: Any, tensors: Tensors) -> Reads:
-    """A network with the tensors that are named as its own (`encoder.layer...`) in their place, in its arithmetic."""
-    import torch
-
-    tuned = {
-        name: torch.from_numpy(tensor.astype(np.float32)).to(bert.device, bert.dtype)
-        for name, tensor in tensors.items()
-        if name.startswith("encoder.layer.")
-    }
-    return Packed(bert, tuned) if bert.device.type == "cpu" else Padded(bert, tuned)
-
-
 class Branch:
-    """Log odds of texts by linear models over the pooled states of the last tuned layer.
+    """Log odds of parts of texts by linear models over the pooled states of the last tuned layer.
 
-    A text of several rows of tokens counts by the one whose odds are highest by the first model. Used by one thread at a
-    time; a text is judged once while it stays cached.
+    A part of several rows of tokens counts by the one whose odds are highest by the first model. Used by one thread at a
+    time; a part is judged once while it stays cached.
 
     It reads the network of the default encoder, on the device of the first encoder it is given, whatever that one is.
     """
@@ -125,29 +166,34 @@ class Branch:
     def __init__(self, tensors: Tensors, weights: Floats, biases: Floats) -> None:
         """tensors: those of the tuned layers by their names in BertModel. weights, biases: the models, (2 d, k) and (k,)."""
         self._tensors, self._weights, self._biases = tensors, weights, biases
-        self._cache: OrderedDict[str, Floats] = OrderedDict()
-        self._ready: tuple[SentenceEncoder, Reads] | None = None
+        self._cache: OrderedDict[tuple[bytes, int, int], Floats] = OrderedDict()
+        self._ready: tuple[SentenceEncoder, Upper] | None = None
 
-    def decision(self, texts: Sequence[str], encoder: Encoder) -> Floats:
-        """Log odds per text and model, float64 (n, k). Raises ModelNotFoundError when the network is not to be had."""
-        fresh = [text for text in dict.fromkeys(texts) if text not in self._cache]
-        known = {text: self._cache[text] for text in texts if text in self._cache}
-        known.update(zip(fresh, self._judged(fresh, encoder), strict=True))
+    def decision(self, parts: Sequence[Part], encoder: Encoder) -> Floats:
+        """Log odds per part and model, float64 (n, k). Raises ModelNotFoundError when the network is not to be had."""
+        keys = [_key(*part) for part in parts]
+        fresh = {key: part for key, part in zip(keys, parts, strict=True) if key not in self._cache}
+        known = {key: self._cache[key] for key in keys if key in self._cache}
+        known.update(zip(fresh, self._judged(list(fresh.values()), encoder), strict=True))
         self._cache.update(known)
-        while len(self._cache) > CACHE_TEXTS:
+        while len(self._cache) > CACHE_PARTS:
             self._cache.popitem(last=False)
-        return np.array([known[text] for text in texts], dtype=np.float64).reshape(len(texts), len(self._biases))
+        return np.array([known[key] for key in keys], dtype=np.float64).reshape(len(parts), len(self._biases))
 
-    def _judged(self, texts: list[str], encoder: Encoder) -> Floats:
-        if not texts:
+    def _judged(self, parts: Sequence[Part], encoder: Encoder) -> Floats:
+        if not parts:
             return np.zeros((0, len(self._biases)))
         if self._ready is None:
             base = trunk(encoder)
-            self._ready = base, reader(base.bert(), self._tensors)
-        base, network = self._ready
-        rows = token_rows(texts, base)
-        found = network.pooled([row for own in rows for row in own]).astype(np.float64)
+            self._ready = base, Upper(base.bert(), self._tensors)
+        base, upper = self._ready
+        rows = part_states(parts, base, upper.below)
+        found = upper.pooled([row for own in rows for row in own]).astype(np.float64)
         odds = found @ self._weights + self._biases
         starts = np.cumsum([0, *map(len, rows)])
         worst: list[int] = [start + int(odds[start:end, 0].argmax()) for start, end in pairwise(starts)]
         return np.asarray(odds[worst])
+
+
+def _key(text: str, part: Sentence) -> tuple[bytes, int, int]:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest(), part.start, part.end

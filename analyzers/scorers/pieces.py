@@ -7,9 +7,11 @@ from analyzers.scorers.sentences import Sentence, sentences
 PASSAGE_WORDS = 60
 """Longest passage judged at once: the model learnt on texts of this length."""
 
-SENTENCE_ODDS = 0.5
+SENTENCE_ODDS = 0.35
 """Applied to the odds of a sentence that stands among others. One bad sentence must not drown in its passage, but the
-worst of many harmless ones is high by chance: at full odds 5 % of ordinary long answers are flagged."""
+worst of many harmless ones is high by chance."""
+UNDIVIDED_WORDS = 25
+"""Passages of at most so many words are judged as a whole only: the model learnt on texts like them."""
 
 
 def passages(text: str) -> list[Sentence]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from analyzers.scorers.branch import Branch
+from analyzers.scorers.branch import Branch, Part
 from analyzers.scorers.emoji import has_emoji
 from analyzers.scorers.options import parse_options
-from analyzers.scorers.pieces import SENTENCE_ODDS, passages
+from analyzers.scorers.pieces import SENTENCE_ODDS, UNDIVIDED_WORDS, passages
 from analyzers.scorers.sentences import Sentence, sentences
 from analyzers.scorers.text_head import TextHead, calibrated, features, text_head
 from analyzers.scorers.trees import Floats
@@ -20,7 +20,7 @@ from leewatch.contracts import Encoder, PluginOptions, Scorer
 from leewatch.errors import ModelNotFoundError
 from leewatch.schema import Score, SpanTexts
 
-REVISION = 2
+REVISION = 3
 """Raised when code, rather than weights, changes what a text scores."""
 
 
@@ -59,16 +59,17 @@ class Model:
     kinds: tuple[str, ...]
     """Of what the branch judges after whether a text is toxic."""
 
-    def judge(self, texts: Sequence[str], encoder: Encoder, single: bool) -> tuple[Floats, list[str]]:
-        """Probability per text, float64 (n,), and its likeliest kind if it is toxic, "" where the layers were not asked."""
-        if not texts:
+    def judge(self, parts: Sequence[Part], encoder: Encoder, single: bool) -> tuple[Floats, list[str]]:
+        """Probability per part, float64 (n,), and its likeliest kind if it is toxic, "" where the layers were not asked."""
+        if not parts:
             return np.zeros(0), []
         joint = self.sentence if single else self.joint
+        texts = [part.text for _, part in parts]
         rows = features(texts, None, self.grams.blocks)
         expected = self.student.decision(rows)
         asked = np.flatnonzero(expected >= joint.gate).tolist()
-        tuned, kinds = np.zeros(len(texts)), [""] * len(texts)
-        odds = self.branch.decision([texts[i] for i in asked], encoder)
+        tuned, kinds = np.zeros(len(parts)), [""] * len(parts)
+        odds = self.branch.decision([parts[i] for i in asked], encoder)
         tuned[asked] = odds[:, 0]
         for i, kind in zip(asked, odds[:, 1:].argmax(axis=1).tolist(), strict=True):
             kinds[i] = self.kinds[kind]
@@ -87,7 +88,11 @@ class Judged:
 
 
 class ToxicityScorer:
-    """Scores `prompt.toxicity` and `response.toxicity`: the probability for the worst passage or sentence."""
+    """Scores `prompt.toxicity` and `response.toxicity`: the probability for the worst passage or sentence.
+
+    The odds of each are divided by the root of the number of passages: the highest of many is high by chance. Half way to
+    Bonferroni's correction, since passages of one text are alike.
+    """
 
     name = "toxicity"
     outputs = ("prompt.toxicity", "response.toxicity")
@@ -115,24 +120,29 @@ class ToxicityScorer:
             for output in self.outputs
             if (text := _text(span, output)) is not None
         ]
-        whole = self._judged([passages(text) for _, _, text in wanted], encoder, False)
-        single = self._judged(
-            [self._inside(found, text) for found, (_, _, text) in zip(whole, wanted, strict=True)], encoder, True
-        )
+        texts = [text for _, _, text in wanted]
+        whole = self._judged(texts, [passages(text) for text in texts], encoder, False)
+        inside = [self._inside(found, text) for found, text in zip(whole, texts, strict=True)]
+        single = self._judged(texts, inside, encoder, True)
         result: list[list[Score]] = [[] for _ in spans]
         for (i, output, _), found, inner in zip(wanted, whole, single, strict=True):
-            halved = [replace(one, value=_at_odds(one.value, SENTENCE_ODDS)) for one in inner]
-            result[i].append(self._score(output, [*found, *halved]))
+            factor = max(len(found), 1) ** -0.5
+            result[i].append(self._score(output, [*_at_odds(found, factor), *_at_odds(inner, factor * SENTENCE_ODDS)]))
         return result
 
-    def _judged(self, places: Sequence[Sequence[Sentence]], encoder: Encoder, single: bool) -> list[list[Judged]]:
-        values, kinds = self._model.judge([one.text for found in places for one in found], encoder, single)
+    def _judged(
+        self, texts: Sequence[str], places: Sequence[Sequence[Sentence]], encoder: Encoder, single: bool
+    ) -> list[list[Judged]]:
+        parts = [(text, one) for text, found in zip(texts, places, strict=True) for one in found]
+        values, kinds = self._model.judge(parts, encoder, single)
         judged = zip(values.tolist(), kinds, strict=True)
         return [[Judged(one, *next(judged)) for one in found] for found in places]
 
     def _inside(self, found: Sequence[Judged], text: str) -> list[Sentence]:
-        """The sentences of the suspicious passages that are not passages themselves."""
-        suspicious = [one.place for one in found if one.value >= self._screen]
+        """The sentences of suspicious passages in which one could drown."""
+        suspicious = [
+            one.place for one in found if one.value >= self._screen and len(one.place.text.split()) > UNDIVIDED_WORDS
+        ]
         if not suspicious:
             return []
         return [
@@ -156,9 +166,9 @@ class ToxicityScorer:
         return Score(output, max(one.value for one in found), details=details)
 
 
-def _at_odds(value: float, factor: float) -> float:
-    """The probability whose odds are `factor` times those of this one."""
-    return value * factor / (value * factor + 1.0 - value)
+def _at_odds(found: Sequence[Judged], factor: float) -> list[Judged]:
+    """The same at odds that are `factor` times theirs."""
+    return [replace(one, value=one.value * factor / (one.value * factor + 1.0 - one.value)) for one in found]
 
 
 def _text(span: SpanTexts, output: str) -> str | None:

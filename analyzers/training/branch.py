@@ -11,20 +11,37 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzers.encoder import SentenceEncoder, length_batches
-from analyzers.packed import PackedBert, layout, token_batches
-from analyzers.scorers.branch import pooled, token_rows
+from analyzers.packed import packed_bert
+from analyzers.scorers.branch import MOST_TOKENS, pooled, readable
 from analyzers.scorers.trees import Floats, Ints
 
 FIRST_LAYER = 2
 """Layers below are those of the encoder: their states are computed once, before the training."""
-EPOCHS = 6
-RATE, HEAD_RATE = 1.5e-4, 7.5e-4
+LAYERS = 2
+"""Tuned layers that are shipped; teachers tune all that are above the shared ones."""
+HEAD_RATE = 5.0
+"""Learning rate of the linear model over that of the layers."""
+MOST_ODDS = 8.0
+"""Log odds of teachers are cut off here: beyond them all is certain."""
+RIDGE, SPREAD = 1000.0, 0.01
+"""L2 penalty of the first linear model over the cut layers, and the least spread of a state."""
 WARM_UP = 0.1
 DROPOUT = 0.1
 TOKENS_PER_STEP = 1600
 TOKENS_PER_PASS = 6000
 HEADS = 12
 ATTENTION = ("attention.self.query", "attention.self.key", "attention.self.value")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """epochs: how many; rate: highest learning rate of the layers."""
+
+    epochs: int
+    rate: float
+
+
+FROM_LABELS, FROM_TEACHERS = Pace(6, 1.5e-4), Pace(3, 1e-4)
 
 Epoch = Callable[[np.random.Generator], Ints]
 """Row numbers of one epoch."""
@@ -42,6 +59,13 @@ class States:
         """Tokens of each text."""
         return np.diff(self.offsets)
 
+    def with_(self, other: States) -> States:
+        """These texts, then the others."""
+        import torch
+
+        offsets = np.concatenate([self.offsets, self.offsets[-1] + other.offsets[1:]])
+        return States(torch.cat([self.states, other.states]), offsets)
+
     def batch(self, rows: Ints) -> tuple[Any, Any]:
         """Padded states (rows, tokens, d), and which tokens are there."""
         import torch
@@ -52,22 +76,19 @@ class States:
         return self.states[(torch.from_numpy(self.offsets[rows])[:, None] + places).masked_fill(~mask, 0)], mask
 
 
-def states_of(texts: Sequence[str], encoder: SentenceEncoder) -> States:
-    """The states of the texts after FIRST_LAYER layers."""
+def token_rows(texts: Sequence[str], encoder: SentenceEncoder) -> list[list[int]]:
+    """The first MOST_TOKENS token ids of each text: few are longer, and their label is of no one part of them."""
+    ids = encoder.token_ids([readable(text) for text in texts])
+    return encoder.whole([own[: MOST_TOKENS - 2] for own in ids])
+
+
+def states_of(rows: Sequence[Sequence[int]], encoder: SentenceEncoder) -> States:
+    """The states of rows of token ids after FIRST_LAYER layers."""
     import torch
 
-    rows = [own[0] for own in token_rows(texts, encoder)]  # longer ones are few, and their label is of no one row
-    state = {name: one for name, one in encoder.bert().state_dict().items() if not tuned_later(name)}
-    lower = PackedBert({name: one.bfloat16() for name, one in state.items()}, HEADS, 1e-12)
+    lower = packed_bert(encoder.bert(), {name: one.bfloat16() for name, one in encoder.bert().state_dict().items()})
     offsets = np.concatenate([[0], np.cumsum([len(own) for own in rows])])
-    result = torch.zeros((int(offsets[-1]), lower.dimension), dtype=torch.bfloat16)
-    with torch.no_grad():
-        for batch in token_batches([len(own) for own in rows], TOKENS_PER_PASS):
-            laid = layout([rows[i] for i in batch], torch.bfloat16)
-            found = lower.states(laid)[-1]
-            for i, start in zip(batch, laid.starts, strict=True):
-                result[offsets[i] : offsets[i + 1]] = found[start : start + len(rows[i])]
-    return States(result, offsets)
+    return States(torch.cat(lower.read(rows, FIRST_LAYER)), offsets)
 
 
 def tuned_later(name: str) -> bool:
@@ -169,28 +190,55 @@ def forward(states: Any, mask: Any, layer: Mapping[str, Any], dropout: float = 0
 
 
 def tune(found: States, labels: Ints, weights: Floats, epoch: Epoch, encoder: SentenceEncoder, seed: int) -> Tuned:
-    """Fits to the rows that `epoch` draws: weighted cross-entropy, AdamW, linear warm-up and decay.
+    """Fits to the labels of the rows that `epoch` draws, by weighted cross-entropy."""
+    import torch
+    from torch.nn.functional import binary_cross_entropy_with_logits
+
+    wanted, counts = torch.from_numpy(labels.astype(np.float32)), torch.from_numpy(weights.astype(np.float32))
+    torch.manual_seed(seed)
+    return _fitted(
+        _fresh(encoder), found, epoch, FROM_LABELS, seed,
+        lambda odds, rows: binary_cross_entropy_with_logits(odds, wanted[rows], counts[rows]),
+    )  # fmt: skip
+
+
+def distil(found: States, odds: Floats, weights: Floats, epoch: Epoch, teacher: Tuned, seed: int) -> Tuned:
+    """The first LAYERS tuned layers of a teacher, fitted to log odds of texts, cut off at MOST_ODDS.
+
+    Distillation: Hinton et al. 2015, arXiv:1503.02531; from layers of the teacher: Sanh et al. 2019, arXiv:1910.01108.
+    weights: of the rows that `epoch` draws.
+    """
+    import torch
+    from torch.nn.functional import smooth_l1_loss
+
+    wanted = torch.from_numpy(np.clip(odds, -MOST_ODDS, MOST_ODDS).astype(np.float32))
+    counts = torch.from_numpy(weights.astype(np.float32))
+    torch.manual_seed(seed)
+    return _fitted(
+        _cut(teacher, found, wanted.numpy(), np.flatnonzero(weights)), found, epoch, FROM_TEACHERS, seed,
+        lambda said, rows: (smooth_l1_loss(said, wanted[rows], reduction="none") * counts[rows]).mean(),
+    )  # fmt: skip
+
+
+def _fitted(
+    tuned: Tuned, found: States, epoch: Epoch, pace: Pace, seed: int, loss_of: Callable[[Any, Ints], Any]
+) -> Tuned:
+    """Fits to what `loss_of` log odds and row numbers says: AdamW, linear warm-up and decay.
 
     Loshchilov & Hutter 2019, arXiv:1711.05101.
     """
     import torch
 
-    torch.manual_seed(seed)
-    tuned = _fresh(encoder)
-    optimizer = torch.optim.AdamW(
-        [{"params": list(tuned.layers.values()), "lr": RATE}, {"params": [tuned.head, tuned.bias], "lr": HEAD_RATE}]
-    )
-    steps = _steps(found.lengths, epoch, seed)
-    wanted, counts = torch.from_numpy(labels.astype(np.float32)), torch.from_numpy(weights.astype(np.float32))
+    optimizer = torch.optim.AdamW([{"params": list(tuned.layers.values())}, {"params": [tuned.head, tuned.bias]}])
+    steps = _steps(found.lengths, epoch, pace.epochs, seed)
     total = 0.0
     for number, rows in enumerate(steps):
-        pace = min(1.0, (number + 1) / (WARM_UP * len(steps))) * max(0.02, 1 - number / (len(steps) + 1))
-        for group, rate in zip(optimizer.param_groups, (RATE, HEAD_RATE), strict=True):
-            group["lr"] = rate * pace
-        odds = tuned.odds(*found.batch(rows), DROPOUT)
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(odds, wanted[rows], counts[rows])
+        now = min(1.0, (number + 1) / (WARM_UP * len(steps))) * max(0.02, 1 - number / (len(steps) + 1))
+        for group, factor in zip(optimizer.param_groups, (1.0, HEAD_RATE), strict=True):
+            group["lr"] = pace.rate * factor * now
+        loss = loss_of(tuned.odds(*found.batch(rows), DROPOUT), rows)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(tuned.parameters(), 1.0)
         optimizer.step()
         total += float(loss.detach())
@@ -209,11 +257,30 @@ def _fresh(encoder: SentenceEncoder) -> Tuned:
     return Tuned(layers, head, torch.zeros(1, requires_grad=True))
 
 
-def _steps(lengths: Ints, epoch: Epoch, seed: int) -> list[Ints]:
-    """Row numbers of each step: batches of similar length, in random order, EPOCHS times."""
+def _cut(teacher: Tuned, found: States, odds: Floats, rows: Ints) -> Tuned:
+    """The first LAYERS layers of a teacher, with a linear model that tells the odds of the rows from their states."""
+    import torch
+    from sklearn.linear_model import Ridge
+
+    layers = {
+        name: one.detach().clone().requires_grad_()
+        for name, one in teacher.layers.items()
+        if int(name.split(".")[2]) < FIRST_LAYER + LAYERS
+    }
+    width = len(teacher.head)
+    pooled_states = Tuned(layers, torch.zeros(width), torch.zeros(1)).states(found, rows)
+    centre, spread = pooled_states.mean(axis=0), np.maximum(pooled_states.std(axis=0), SPREAD)
+    model = Ridge(alpha=RIDGE).fit((pooled_states - centre) / spread, odds[rows])
+    slopes = model.coef_ / spread
+    head = torch.from_numpy(slopes.astype(np.float32)).requires_grad_()
+    return Tuned(layers, head, torch.tensor([float(model.intercept_ - centre @ slopes)], requires_grad=True))
+
+
+def _steps(lengths: Ints, epoch: Epoch, epochs: int, seed: int) -> list[Ints]:
+    """Row numbers of each step: batches of similar length, in random order, for some epochs."""
     random_ = np.random.default_rng(seed)
     steps: list[Ints] = []
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         rows = epoch(random_)
         noisy = lengths[rows] * (1 + 0.2 * random_.random(len(rows)))
         batches = length_batches(noisy.astype(np.int64).tolist(), TOKENS_PER_STEP)

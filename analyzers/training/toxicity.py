@@ -1,5 +1,7 @@
 """Trains the scorer of toxic language: a linear model of n-grams, and tuned layers of the trunk; their log odds add up.
 
+The tuned layers are two, and learn what several networks of four tuned layers say on average.
+
 A second linear model of the n-grams, the student, learns what the tuned layers say, and so where they need not be asked.
 """
 
@@ -17,12 +19,14 @@ import numpy.typing as npt
 
 from analyzers.encoder import SentenceEncoder
 from analyzers.evaluation import auroc, macro
+from analyzers.scorers.branch import MOST_TOKENS
 from analyzers.scorers.emoji import has_emoji
 from analyzers.scorers.text_head import calibrated, features
 from analyzers.scorers.toxicity import Joint
 from analyzers.scorers.trees import Floats, Ints
 from analyzers.scorers.weight_files import fingerprint, save_weights
-from analyzers.training.branch import Epoch, States, Tuned, states_of, tune
+from analyzers.training.altered import SHORTEST, altered
+from analyzers.training.branch import Epoch, States, Tuned, distil, states_of, token_rows, tune
 from analyzers.training.embedding import carriers, fits, surrounded
 from analyzers.training.examples import Examples, load_examples, stable_hash
 from analyzers.training.fitting import PRIOR, threshold_of
@@ -46,6 +50,8 @@ MIX = 1.0
 CALIBRATED = 8
 """One group in so many is kept from fitting, for mix, calibration and thresholds."""
 FALSE_ALARMS = 0.01
+TEACHERS = 3
+"""Networks of four tuned layers, by different seeds, whose mean the two shipped layers learn."""
 STUDENT_PENALTY, STUDENT_RANGE = 10.0, 6.0
 """L2 penalty of the student, and the log odds at which what it learns is cut off: beyond them all is certain."""
 PASSED, MARGIN = 0.998, 0.5
@@ -63,6 +69,7 @@ class Texts:
 
     examples: tuple[Examples, ...]
     rows: Any
+    tokens: list[list[int]]
     states: States
     source: Ints
     labels: Ints
@@ -94,9 +101,10 @@ def texts_of(data: Path, encoder: SentenceEncoder, seed: int) -> Texts:
     texts += _surrounded(examples, [texts[i] for i in inner], seed)
     print(f"toxicity: {len(texts)} texts, {int(held.sum())} held out, {int(kept.sum())} kept", file=sys.stderr)
     inside = np.concatenate([np.full(len(labels), -1), inner])
+    tokens = token_rows(texts, encoder)
     return Texts(
-        examples, features(texts, None, BLOCKS), states_of(texts, encoder), source[own], labels[own], held[own], kept[own],
-        inside, np.array([has_emoji(text) for text in texts]),
+        examples, features(texts, None, BLOCKS), tokens, states_of(tokens, encoder), source[own], labels[own], held[own],
+        kept[own], inside, np.array([has_emoji(text) for text in texts]),
     )  # fmt: skip
 
 
@@ -189,9 +197,48 @@ def fit(found: Texts, left: Collection[int], encoder: SentenceEncoder, seed: int
     places = np.flatnonzero(rows)
     weights = weights_of(found, rows)[places]
     linear = fit_linear(found.rows[places], found.labels[places], weights, seed)
-    drawn = weights_of(found, rows, drawn=True)
-    tuned = tune(found.states, found.labels, drawn, epoch_of(found, rows), encoder, seed).shipped()
+    drawn, epoch = weights_of(found, rows, drawn=True), epoch_of(found, rows)
+    teachers = [tune(found.states, found.labels, drawn, epoch, encoder, seed + i) for i in range(TEACHERS)]
+    taught = _taught(found, drawn, epoch, encoder, seed)
+    odds, learnt = np.zeros(len(taught.weights)), np.flatnonzero(taught.weights)
+    odds[learnt] = np.mean([one.decision(taught.states, learnt) for one in teachers], axis=0)
+    tuned = distil(taught.states, odds, taught.weights, taught.epoch, teachers[0], seed).shipped()
     return Fitted(linear, tuned, student_of(found.rows[places], tuned.decision(found.states, places), weights))
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What the shipped layers learn from: states of the texts, then of altered ones, and their weights."""
+
+    states: States
+    weights: Floats
+    epoch: Epoch
+
+
+def _taught(found: Texts, weights: Floats, epoch: Epoch, encoder: SentenceEncoder, seed: int) -> Taught:
+    """The texts, and altered ones made of those with a weight, which count as much as others of their source on average.
+
+    An epoch draws as many of a source as of its texts, and of labelled sources twice as many.
+    """
+    random_ = np.random.default_rng(seed)
+    alone = np.flatnonzero((weights > 0) & (found.inside < 0))
+    long = np.array([i for i in alone if len(found.tokens[i]) >= SHORTEST + 2])
+    chosen = np.concatenate([long, long[np.isin(found.source[long], found.labelled)]])
+    made = states_of(altered(found.tokens, chosen, MOST_TOKENS, random_), encoder)
+    own = found.source[chosen]
+    added = np.zeros(len(chosen))
+    for number in np.unique(own):
+        added[own == number] = weights[(weights > 0) & (found.source == number)].mean()
+
+    def draw(random_: np.random.Generator) -> Ints:
+        parts = [epoch(random_)]
+        for number in np.unique(own):
+            there = random_.permutation(np.flatnonzero(own == number))
+            most = ROWS_PER_EPOCH.get(found.examples[number].source.name, len(there))
+            parts.append(len(weights) + there[:most])
+        return np.concatenate(parts)
+
+    return Taught(found.states.with_(made), np.concatenate([weights, added]), draw)
 
 
 def student_of(rows: Any, odds: Floats, weights: Floats) -> Linear:

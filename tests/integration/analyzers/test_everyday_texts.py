@@ -212,7 +212,7 @@ def test_only_sentences_of_suspicious_passages_are_read(encoder: Encoder) -> Non
     scorer.score([SpanTexts("", polite)], encoder)
     assert len(read) <= len(passages(polite))
     scorer.score([SpanTexts("", f"{TOXIC[0]} {polite}")], encoder)
-    assert TOXIC[0] in read
+    assert any(end - start == len(TOXIC[0]) for _, start, end in read)
 
 
 def test_spelling_tricks_do_not_hide_an_insult(encoder: Encoder) -> None:

@@ -145,6 +145,43 @@ def test_the_oldest_text_leaves_a_full_cache(model_directory: Path) -> None:
     assert set(small._cache) == set(kept)
 
 
+def test_states_below_a_branch_are_those_of_the_pass_that_gave_the_vectors(
+    encoder: SentenceEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["refund late", "hello", "card lost"]
+    rows = encoder.whole(encoder.token_ids(texts))
+    first = encoder.lower_states(rows[:1], 1)
+    with monkeypatch.context() as patch:
+        read: list[object] = []
+        patch.setattr(packed_module.PackedBert, "read", lambda self, rows, last: read.extend(rows) or [])
+        encoder.encode(texts)
+        found = encoder.lower_states(rows, 1)
+        assert read == []
+        monkeypatch.setattr(packed_module, "KEPT_TOKENS", len(rows[2]))
+        encoder.encode(["thanks", "order late"])
+    assert [len(states) for states in found] == [4, 3, 4]
+    assert first[0].numpy() == pytest.approx(found[0].numpy(), abs=1e-5)
+    for states, whole in zip(encoder.lower_states(rows, 1), found, strict=True):  # no longer kept: read again
+        assert states.numpy() == pytest.approx(whole.numpy(), abs=1e-5)
+
+
+def test_kept_states_are_bounded_in_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed_module, "KEPT_TOKENS", 5)
+    kept = packed_module.KeptStates(1)
+    for row in ([1, 2], [1, 2], [3, 4], [5, 6]):
+        kept.put(row, np.array(row))
+    assert kept.get([1, 2]) is None
+    assert kept.get([3, 4]).tolist() == [3, 4]
+    assert kept.get([5, 6]).tolist() == [5, 6]
+
+
+def test_tokens_are_told_with_their_places(encoder: SentenceEncoder) -> None:
+    ((ids, begins), (none, nowhere)) = encoder.placed_tokens(["card  lost", ""])
+    assert encoder.token_ids(["card lost"]) == [ids]
+    assert begins == [0, 6]
+    assert (none, nowhere) == ([], [])
+
+
 def test_threads_get_their_own_vectors(encoder: SentenceEncoder) -> None:
     expected = encoder.encode(WORDS)
     encoder._cache.clear()

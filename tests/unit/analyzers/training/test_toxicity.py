@@ -12,6 +12,7 @@ from scipy import sparse
 
 from analyzers.scorers.pieces import PASSAGE_WORDS, passages
 from analyzers.scorers.toxicity import Joint
+from analyzers.training.altered import altered
 from analyzers.training.composed import statements
 from analyzers.training.embedding import carriers, fits, surrounded
 from analyzers.training.toxicity import MARGIN, joined, student_of
@@ -70,3 +71,17 @@ def test_statements_are_composed_of_both_kinds_the_same_each_time() -> None:
     assert made == statements()
     assert sum(one.label for one in made) / len(made) == pytest.approx(0.5, abs=0.05)
     assert not {one.frame for one in made if one.label} & {one.frame for one in made if not one.label}
+
+
+@given(st.lists(st.lists(st.integers(3, 50), min_size=4, max_size=30), min_size=1, max_size=5), st.integers(0, 99))
+def test_altered_texts_are_made_of_the_tokens_of_texts(bodies: list[list[int]], seed: int) -> None:
+    rows = [[1, *body, 2] for body in bodies]
+    chosen = np.arange(len(rows)).repeat(3)
+    made = altered(rows, chosen, 40, np.random.default_rng(seed))
+    assert len(made) == len(chosen)
+    known = {token for body in bodies for token in body}
+    for row in made:
+        assert (row[0], row[-1]) == (1, 2)
+        assert 3 <= len(row) <= 40
+        assert set(row[1:-1]) <= known
+    assert made == altered(rows, chosen, 40, np.random.default_rng(seed))
