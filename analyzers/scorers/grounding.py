@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -18,6 +19,7 @@ Floats = npt.NDArray[np.float64]
 _SUFFIXES = ("ations", "ation", "ments", "ment", "ings", "ing", "edly", "ied", "ies", "ed", "es", "ly", "s")
 
 
+@lru_cache(maxsize=50_000)  # a few thousand words make most of any text
 def stem(word: str) -> str:
     """The word in lower case without its commonest English endings: `Delivered`, `delivers` and `delivery` meet."""
     word = word.lower().replace("’", "'").removesuffix("'s")
@@ -56,7 +58,9 @@ def tokens(text: str) -> Tokens:
         stems=tuple(content),
         stem_set=frozenset(content),
         pairs=frozenset(pairwise(content)),
-        numbers=frozenset(word.replace(",", "") for word in lower if any(letter.isdigit() for letter in word)),
+        numbers=frozenset(
+            word.replace(",", "") for word in lower if not word.isalpha() and any(letter.isdigit() for letter in word)
+        ),
         names=frozenset(stem(word) for word in raw[1:] if word[0].isupper() and word.lower() not in STOPWORDS),
         grams=frozenset(word[i : i + 4] for word in content for i in range(max(1, len(word) - 3))),
         negated=any(word in NEGATIONS for word in lower),
