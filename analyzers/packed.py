@@ -22,7 +22,8 @@ Halves = npt.NDArray[np.float16]
 
 log = logging.getLogger(__name__)
 
-TOKENS_PER_BATCH = 4096
+TOKENS_PER_BATCH = {"cpu": 4096, "cuda": 65536}
+"""Tokens of one forward pass. Larger batches gain nothing on a CPU; on a GPU they keep it busy."""
 SLACK = 0.05
 """Texts whose lengths differ by at most this share stand in one block of attention, padded to the longest: a few percent
 of cells without a token cost less than to take the tokens apart and together again in every layer."""
@@ -72,6 +73,8 @@ class PackedBert:
         self._layers = {number: _Layer(state, f"encoder.layer.{number - 1}.") for number in _numbers(state)}
         self.dimension = int(self._words.shape[1])
         self.dtype, self.device = self._words.dtype, self._words.device
+        self.budget = token_budget(self.device.type)
+        """Tokens read at once at most, but for a longer text."""
 
     def encode(self, rows: Sequence[Sequence[int]], keep: KeptStates | None = None) -> Vectors:
         """Mean of the last token states of each row of token ids, unit length, float32 (n, dimension).
@@ -148,7 +151,7 @@ class PackedBert:
         self, rows: Sequence[Sequence[int]], layers: Sequence[int], last: int = 0
     ) -> Iterator[tuple[list[int], list[int], list[Any]]]:
         """Numbers of some rows, the first cell of each, and the states of the cells."""
-        for batch in token_batches([len(row) for row in rows], TOKENS_PER_BATCH):
+        for batch in token_batches([len(row) for row in rows], self.budget):
             own = [rows[i] for i in batch]
             laid = layout([len(row) for row in own], self.dtype, self.device)
             yield batch, laid.starts, self.states(self.embedded(own, laid), laid, layers, last)
@@ -230,7 +233,7 @@ def linear(weight: Any, bias: Any, gelu: bool = False) -> Linear:
         return plain
     try:
         operations = torch.ops.mkldnn
-        ready = operations._reorder_linear_weight(weight.contiguous(), TOKENS_PER_BATCH)
+        ready = operations._reorder_linear_weight(weight.contiguous(), TOKENS_PER_BATCH["cpu"])
         after: tuple[str, list[Any], str] = ("gelu", [], "none") if gelu else ("none", [], "")
 
         def fused(rows: Any) -> Any:
@@ -241,6 +244,11 @@ def linear(weight: Any, bias: Any, gelu: bool = False) -> Linear:
     except (RuntimeError, AttributeError, NotImplementedError):  # not a public operation: another torch may lack it
         return plain
     return fused if same else plain
+
+
+def token_budget(device: str) -> int:
+    """Tokens of one forward pass on a device such as `cpu` or `cuda:1`."""
+    return TOKENS_PER_BATCH["cuda" if device.startswith("cuda") else "cpu"]
 
 
 def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:

@@ -29,7 +29,6 @@ from leewatch.contracts import Encoder, Vectors
 MOST_TOKENS = 160
 """Tokens that are read at once, with [CLS] and [SEP]. One passage of prose in a thousand has more, of code one in fifty."""
 
-TOKENS_PER_BATCH = {"cpu": 4096, "cuda": 65536}
 CACHE_PARTS = 50_000
 
 Tensors = Mapping[str, npt.NDArray[Any]]
@@ -118,7 +117,6 @@ class Upper:
         }
         own = {name: tensor.detach() for name, tensor in bert.state_dict().items() if name.startswith("embeddings.")}
         self._network = packed_bert(bert, {**own, **tuned})
-        self._budget = TOKENS_PER_BATCH["cuda" if bert.device.type == "cuda" else "cpu"]
         self.below = min(int(name.split(".")[2]) for name in tuned)
         """Layers below the tuned ones."""
 
@@ -128,7 +126,7 @@ class Upper:
 
         result = np.zeros((len(rows), 2 * self._network.dimension), dtype=np.float32)
         with torch.inference_mode():
-            for batch in token_batches([len(row) for row in rows], self._budget):
+            for batch in token_batches([len(row) for row in rows], self._network.budget):
                 lengths = [len(rows[i]) for i in batch]
                 laid = layout(lengths, self._network.dtype, self._network.device)
                 before = rows[0].new_zeros(laid.cells, self._network.dimension)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analyzers.encoder import TOKENS_PER_BATCH
+from analyzers.packed import token_budget
 from leewatch.errors import ConfigError, MissingExtraError, ModelNotFoundError
 
 Outputs = npt.NDArray[np.float32]
@@ -141,7 +141,7 @@ class Classifier:
 
         order = sorted(range(len(windows)), key=lambda i: len(windows[i]["input_ids"]))
         results: list[Outputs] = [np.zeros(0, np.float32)] * len(windows)
-        limit = TOKENS_PER_BATCH["cuda" if self._device.startswith("cuda") else "cpu"]
+        limit = token_budget(self._device)
         batch: list[int] = []
         for place, i in enumerate(order):
             batch.append(i)

@@ -87,7 +87,7 @@ def test_packed_rows_do_not_see_each_other(encoder: SentenceEncoder, monkeypatch
     texts = ["refund late", "hello", "card lost address thanks order", "late", "order card"]
     together = encoder.encode(texts)
     encoder._cache.clear()
-    monkeypatch.setattr(packed_module, "TOKENS_PER_BATCH", 1)
+    monkeypatch.setattr(encoder._packed, "budget", 1)
     alone = encoder.encode(texts)
     assert together == pytest.approx(alone, abs=1e-5)
 
