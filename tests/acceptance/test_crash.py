@@ -7,7 +7,7 @@ import random
 
 from collector.bench.crash import AIMS, measure, plan
 
-KILLS = 8
+KILLS = 5
 SEED = random.SystemRandom().randrange(1 << 32)
 
 
