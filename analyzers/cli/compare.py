@@ -71,7 +71,7 @@ def _stored(a: str, b: str, where: str, since: str, until: str, alpha: float) ->
     from analyzers.comparison.report import compare as compared
     from analyzers.comparison.stored import groups, selector
     from analyzers.config import AnalyzersSection
-    from analyzers.encoder import DEFAULT_MODEL
+    from analyzers.model_files import DEFAULT_MODEL
     from analyzers.store import AnalyzerStore
     from leewatch.storage import client
 

@@ -84,7 +84,7 @@ def _stored(
 ) -> tuple[DriftResult, str]:
     from analyzers.config import AnalyzersSection, DriftSection
     from analyzers.drift.between import between, series_of
-    from analyzers.encoder import DEFAULT_MODEL
+    from analyzers.model_files import DEFAULT_MODEL
     from analyzers.store import AnalyzerStore
     from leewatch.storage import client
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from analyzers.scorers.alignment import Alignment, Judgement, evidence_for, vocabulary
 from analyzers.scorers.grounding import (
@@ -176,7 +177,8 @@ class HallucinationScorer:
         if not cases:
             return [], []
         reader, alignment = self._loaded(encoder)
-        parts = [case_features(group, reader, verdicts(group, reader, alignment)) for group in groups(cases)]
+        with _libraries().limit(limits=1, user_api="blas"):
+            parts = [case_features(group, reader, verdicts(group, reader, alignment)) for group in groups(cases)]
         whole, single = np.concatenate([rows for rows, _ in parts]), [rows for _, found in parts for rows in found]
         edges = np.cumsum([len(rows) for rows in single])[:-1]
         decision = self._trees.decision(np.concatenate([whole, *single]))
@@ -215,6 +217,12 @@ def _unscorable(span: SpanTexts) -> str:
     if not sentences(span.response or ""):
         return "no words"
     return "" if _context_sentences(span.context or "") else "no context"
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Those for products that are loaded. Ours are small: threads gain nothing, and wait for each other on a busy core."""
+    return ThreadpoolController()
 
 
 @lru_cache(maxsize=4096)

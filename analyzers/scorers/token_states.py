@@ -10,7 +10,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from analyzers.encoder import DEFAULT_MODEL, SentenceEncoder, behind, create_encoder
+from analyzers.encoder import SentenceEncoder, behind, create_encoder
+from analyzers.model_files import DEFAULT_MODEL
 from analyzers.packed import Halves
 from leewatch.contracts import Encoder, Vectors
 

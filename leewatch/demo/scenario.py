@@ -47,7 +47,7 @@ class Timing:
     healthy: float = 35.0
     quiet: float = 100.0
     incident_limit: float = 150.0
-    recovery_limit: float = 170.0
+    recovery_limit: float = 300.0
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from analyzers.cli.compare import compare
 from analyzers.comparison.stored import groups, selector
-from analyzers.encoder import DEFAULT_MODEL
+from analyzers.model_files import DEFAULT_MODEL
 from analyzers.store import AnalyzerStore
 from leewatch import config
 from leewatch.config import Settings

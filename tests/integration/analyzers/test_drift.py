@@ -18,7 +18,7 @@ from analyzers.config import AnalyzersSection, DriftSection
 from analyzers.drift.between import between
 from analyzers.drift.job import DriftJob
 from analyzers.drift.records import Series
-from analyzers.encoder import DEFAULT_MODEL
+from analyzers.model_files import DEFAULT_MODEL
 from analyzers.scoring import ScoringJob
 from analyzers.store import AnalyzerStore
 from analyzers.windows import Window, aligned

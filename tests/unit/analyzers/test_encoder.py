@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analyzers import encoder as module
+from analyzers import model_files
 from analyzers import packed as packed_module
 from analyzers.encoder import MAX_CHUNKS, SentenceEncoder, chunked, create_encoder, length_batches
 from leewatch.contracts import Encoder
@@ -145,6 +145,22 @@ def test_the_oldest_text_leaves_a_full_cache(model_directory: Path) -> None:
     assert set(small._cache) == set(kept)
 
 
+def test_a_text_is_tokenized_once_where_places_are_asked_for(
+    encoder: SentenceEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["refund  late", "hello", "refund  late"]
+    expected = [(ids, [start for start, _ in encoder.token_places(text)]) for text, (ids, _) in
+                zip(texts, encoder.placed_tokens(texts), strict=True)]  # fmt: skip
+    encoder.lower_states([], 1)
+    asked: list[str] = []
+    original = encoder._tokenized
+    monkeypatch.setattr(encoder, "_tokenized", lambda own, **wanted: asked.extend(own) or original(own, **wanted))
+    encoder.encode(["card lost", "hello"])
+    assert encoder.placed_tokens(texts) == expected
+    assert encoder.placed_tokens(["card lost"])[0][1] == [0, 5]
+    assert asked == ["card lost"]
+
+
 def test_states_below_a_branch_are_those_of_the_pass_that_gave_the_vectors(
     encoder: SentenceEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,7 +256,7 @@ def test_a_directory_without_a_model_is_named(tmp_path: Path) -> None:
 
 
 def test_altered_weights_in_the_package_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PACKAGE_SHA256", "0" * 64)
+    monkeypatch.setattr(model_files, "PACKAGE_SHA256", "0" * 64)
     with pytest.raises(ModelNotFoundError, match=r"SHA-256 53aa51172d14.*Reinstall"):
         create_encoder("", "cpu")
 
