@@ -10,6 +10,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -240,9 +241,18 @@ def linear(weight: Any, bias: Any, gelu: bool = False) -> Linear:
 
         probe = torch.linspace(-2, 2, weight.shape[1], dtype=torch.bfloat16).expand(3, -1).contiguous()
         same = torch.allclose(fused(probe).float(), plain(probe).float(), atol=0.05, rtol=0.02)
-    except (RuntimeError, AttributeError, NotImplementedError):  # not a public operation: another torch may lack it
+    except (RuntimeError, AttributeError, NotImplementedError) as error:  # not public: another torch may lack it
+        _tell_slow(type(error).__name__)
         return plain
+    if not same:
+        _tell_slow("it gives other results here")
     return fused if same else plain
+
+
+@cache
+def _tell_slow(reason: str) -> None:
+    """Once a process: every product asks for the operation anew."""
+    log.warning("the encoder runs at about half its speed: this torch has no packed bf16 product (%s)", reason)
 
 
 def token_budget(device: str) -> int:

@@ -67,8 +67,13 @@ def _open(settings: Settings, scratch: Path) -> Engine:
     config = engine_config.write(settings.data / DIRECTORY, settings.store.max_memory_mb)
     try:
         return Engine(directory, config, scratch, settings.store.threads)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingExtraError("the embedded store", "store", "chdb") from error
+    except ImportError as error:
+        raise InputError(
+            f"the embedded store's package chdb is installed but cannot be loaded: {error}. Where that is a refused file, set "
+            "store.confine to off and report it; else reinstall it: pip install --force-reinstall 'leewatch[store]'"
+        ) from error
 
 
 def _fence(settings: Settings, scratch: Path) -> None:
