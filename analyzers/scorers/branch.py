@@ -136,20 +136,21 @@ class Upper:
                 last = 0
                 for block in laid.blocks:
                     first, last = last, last + block.texts
-                    sizes = torch.tensor(lengths[first:last], device=states.device)
-                    there = torch.arange(block.width, device=states.device)[None, :] < sizes[:, None]
                     own = states[block.first : block.last].view(block.texts, block.width, -1).float()
+                    there = None if block.mask is None else block.mask[:, 0, 0] == 0
                     result[batch[first:last]] = pooled(own, there).cpu().numpy()
         return result
 
 
 def pooled(states: Any, mask: Any) -> Any:
-    """Mean and maximum over the tokens of each row, (rows, 2 d); states (rows, tokens, d), mask (rows, tokens)."""
+    """Mean and maximum over the tokens of each row, (rows, 2 d); states (rows, tokens, d), mask (rows, tokens) or None."""
     import torch
 
+    if mask is None:
+        return torch.cat([states.mean(1), states.amax(1)], 1)
     chosen = mask[..., None]
     mean = (states * chosen).sum(1) / chosen.sum(1)
-    return torch.cat([mean, states.masked_fill(~chosen, -1e4).max(1).values], 1)
+    return torch.cat([mean, states.masked_fill(~chosen, -1e4).amax(1)], 1)
 
 
 class Branch:

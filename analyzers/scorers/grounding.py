@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -32,39 +32,67 @@ def stem(word: str) -> str:
     return word.rstrip("ey") if len(word) > 4 else word
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tokens:
-    """A text taken apart once. `stems` are of content words, in order; `all_words` in lower case."""
+    """A text taken apart. raw: its words as written; stems: of content words, in order. Of a context's sentences little is
+    asked for, so the rest is found when it is."""
 
     text: str
-    all_words: tuple[str, ...]
+    raw: tuple[str, ...]
     stems: tuple[str, ...]
-    stem_set: frozenset[str]
-    pairs: frozenset[tuple[str, str]]
-    numbers: frozenset[str]
-    names: frozenset[str]
-    grams: frozenset[str]
-    negated: bool
+
+    @cached_property
+    def all_words(self) -> tuple[str, ...]:
+        """In lower case."""
+        return tuple(map(_plain, self.raw))
+
+    @cached_property
+    def places(self) -> dict[str, list[int]]:
+        """Where each of `all_words` stands among them."""
+        found: dict[str, list[int]] = {}
+        for i, word in enumerate(self.all_words):
+            found.setdefault(word, []).append(i)
+        return found
+
+    @cached_property
+    def stem_set(self) -> frozenset[str]:
+        return frozenset(self.stems)
+
+    @cached_property
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        return frozenset(pairwise(self.stems))
+
+    @cached_property
+    def numbers(self) -> frozenset[str]:
+        return frozenset(
+            word.replace(",", "")
+            for word in self.all_words
+            if not word.isalpha() and any(letter.isdigit() for letter in word)
+        )
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Capitalized words that do not open the text, as stems."""
+        return frozenset(stem(word) for word in self.raw[1:] if word[0].isupper() and word.lower() not in STOPWORDS)
+
+    @cached_property
+    def grams(self) -> frozenset[str]:
+        """Of four letters of the stems, shorter stems as they are."""
+        return frozenset(word[i : i + 4] for word in self.stems for i in range(max(1, len(word) - 3)))
+
+    @cached_property
+    def negated(self) -> bool:
+        return not NEGATIONS.isdisjoint(self.all_words)
 
 
 def tokens(text: str) -> Tokens:
-    """The text taken apart. Names are capitalized words that do not open the text, in stemmed form."""
-    raw = words(text)
-    lower = tuple(word.lower().replace("’", "'") for word in raw)
-    content = [stem(word) for word in lower if word not in STOPWORDS]
-    return Tokens(
-        text=text,
-        all_words=lower,
-        stems=tuple(content),
-        stem_set=frozenset(content),
-        pairs=frozenset(pairwise(content)),
-        numbers=frozenset(
-            word.replace(",", "") for word in lower if not word.isalpha() and any(letter.isdigit() for letter in word)
-        ),
-        names=frozenset(stem(word) for word in raw[1:] if word[0].isupper() and word.lower() not in STOPWORDS),
-        grams=frozenset(word[i : i + 4] for word in content for i in range(max(1, len(word) - 3))),
-        negated=any(word in NEGATIONS for word in lower),
-    )
+    """The text taken apart."""
+    raw = tuple(words(text))
+    return Tokens(text, raw, tuple(stem(word) for word in map(_plain, raw) if word not in STOPWORDS))
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("’", "'")
 
 
 CLAIM_FEATURES = (
@@ -103,7 +131,6 @@ def claim_features(claim: Tokens, vector: Vectors, evidence: Evidence, prompt: T
     novel = [word for word in claim.stems if word not in whole.stem_set]
     n_content = max(len(claim.stems), 1)
     n_words = max(len(claim.all_words), 1)
-    context_words = set(whole.all_words)
     similarities = np.sort(evidence.vectors @ vector)[::-1]
     mean = evidence.vectors.mean(axis=0)
     mean_similarity = float(mean @ vector) / max(float(np.linalg.norm(mean)), 1e-9)
@@ -113,12 +140,12 @@ def claim_features(claim: Tokens, vector: Vectors, evidence: Evidence, prompt: T
         float(np.log1p(len(claim.all_words))),
         len(novel) / n_content,
         float(np.log1p(len(novel))),
-        sum(word not in context_words for word in claim.all_words) / n_words,
+        sum(word not in whole.places for word in claim.all_words) / n_words,
         float(min(len(claim.numbers - whole.numbers), 3)),
         len(claim.names - whole.stem_set) / max(len(claim.names), 2),
         len(claim.pairs - whole.pairs) / max(len(claim.pairs), 1),
         1.0 - coverage,
-        1.0 - longest_run(claim.all_words, whole.all_words) / n_words,
+        1.0 - longest_run(claim.all_words, whole.places) / n_words,
         1.0 - float(similarities[0]),
         1.0 - float(similarities[:3].mean()),
         1.0 - mean_similarity,
@@ -145,11 +172,8 @@ def is_pleasantry(sentence: str) -> bool:
     return bool(PLEASANTRY.match(sentence))
 
 
-def longest_run(claim: Sequence[str], context: Sequence[str]) -> int:
-    """Words in the longest sequence of the claim that stands in the context, word by word."""
-    places: dict[str, list[int]] = {}
-    for i, word in enumerate(context):
-        places.setdefault(word, []).append(i)
+def longest_run(claim: Sequence[str], places: Mapping[str, Sequence[int]]) -> int:
+    """Words in the longest sequence of the claim that stands in the context. places: where each word of the context stands."""
     best = 0
     before: dict[int, int] = {}
     for word in claim:

@@ -87,7 +87,7 @@ def verdicts(cases: Sequence[Case], reader: Reads, alignment: Alignment) -> list
 
 
 def _verdicts(one: Case, reader: Reads, alignment: Alignment) -> list[Judgement]:
-    found = [part.text for part in _context_sentences(one.context)]
+    found = [part.text for part in sentences(one.context)]
     parts, claims = reader.read(found), [claim.text for claim in one.claims]
     known = [_tokens(text) for text in found]
     judged: dict[str, Judgement] = {}
@@ -99,7 +99,7 @@ def _verdicts(one: Case, reader: Reads, alignment: Alignment) -> list[Judgement]
 
 
 def _all_texts(cases: Sequence[Case]) -> list[str]:
-    contexts = [part.text for context in {one.context: 0 for one in cases} for part in _context_sentences(context)]
+    contexts = [part.text for context in {one.context: 0 for one in cases} for part in sentences(context)]
     return [*contexts, *(claim.text for one in cases for claim in one.claims)]
 
 
@@ -114,7 +114,7 @@ def case_features(
     whole: list[Floats] = []
     single: list[Floats] = []
     for one, verdict in zip(cases, judged, strict=True):
-        found = [part.text for part in _context_sentences(one.context)]
+        found = [part.text for part in sentences(one.context)]
         support = Evidence(
             _tokens(one.context),
             tuple(map(_tokens, found)),
@@ -216,18 +216,13 @@ def _unscorable(span: SpanTexts) -> str:
     """Why the span cannot be scored; "" when it can."""
     if not sentences(span.response or ""):
         return "no words"
-    return "" if _context_sentences(span.context or "") else "no context"
+    return "" if sentences(span.context or "") else "no context"
 
 
 @cache
 def _libraries() -> ThreadpoolController:
     """Those for products that are loaded. Ours are small: threads gain nothing, and wait for each other on a busy core."""
     return ThreadpoolController()
-
-
-@lru_cache(maxsize=4096)
-def _context_sentences(context: str) -> tuple[Sentence, ...]:
-    return tuple(sentences(context))
 
 
 @lru_cache(maxsize=8192)

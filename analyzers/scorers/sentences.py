@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[^\sa-z])|\n+|(?<=[。！？])")
 _ABBREVIATION = re.compile(
@@ -13,6 +14,8 @@ _WORD = re.compile(r"[^\W_]+(?:[’'.,-][^\W_]+)*", re.UNICODE)
 
 MAX_SENTENCE = 600
 """Characters. A longer run without a full stop (a table, a list) is cut at the last space before this place."""
+REMEMBERED_CHARACTERS = 10_000
+"""Of a text whose sentences are remembered: longer ones would take the memory of many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,17 @@ def sentences(text: str) -> list[Sentence]:
     """The sentences of a text in order, without the white space around them; [] for a blank text.
 
     A rule-based splitter: it ends a sentence at `.`, `!`, `?` before a capital, digit or quote, and at a line break,
-    but not after a common abbreviation or an initial.
+    but not after a common abbreviation or an initial. Most scorers ask for those of the same texts: recent ones are known.
     """
+    return list(_remembered(text) if len(text) <= REMEMBERED_CHARACTERS else _split(text))
+
+
+@lru_cache(maxsize=2_000)
+def _remembered(text: str) -> tuple[Sentence, ...]:
+    return tuple(_split(text))
+
+
+def _split(text: str) -> list[Sentence]:
     found: list[Sentence] = []
     start = 0
     for match in _END.finditer(text):

@@ -30,6 +30,13 @@ def test_sentences_end_where_a_reader_would_end_them(text: str, expected: list[s
     assert [sentence.text for sentence in sentences(text)] == expected
 
 
+def test_what_a_caller_does_to_its_sentences_is_its_own() -> None:
+    sentences("One here. Two here.").clear()
+    assert [one.text for one in sentences("One here. Two here.")] == ["One here.", "Two here."]
+    long = "A sentence of some words. " * 500
+    assert len(sentences(long)) == len(sentences(long)) == 500
+
+
 @given(st.text(max_size=300))
 def test_sentences_stand_where_they_say_and_lose_no_word(text: str) -> None:
     found = sentences(text)
@@ -71,8 +78,8 @@ def test_numbers_keep_their_digits() -> None:
 
 
 def test_the_longest_shared_run_is_counted_in_words() -> None:
-    assert longest_run(words("the big red fox ran"), words("a big red fox and the fox ran")) == 3
-    assert longest_run([], ["a"]) == 0
+    assert longest_run(words("the big red fox ran"), tokens("a big red fox and the fox ran").places) == 3
+    assert longest_run([], {"a": [0]}) == 0
 
 
 def test_numbers_names_and_negation_are_found() -> None:
