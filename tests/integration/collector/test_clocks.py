@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import httpx
+import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -66,6 +67,7 @@ def test_wrong_clocks_are_flagged_and_open_no_partition_of_another_time(
     assert rows("SELECT max(ts) < now() + INTERVAL 2 DAY, min(ts) > now() - INTERVAL 2 DAY FROM llm_spans") == [(1, 1)]
 
 
+@pytest.mark.slow
 def test_four_hundred_days_of_spans_and_log_records_in_one_request_each_are_stored_whole(
     installation: Installation, rows: Callable[[str], Any]
 ) -> None:

@@ -73,7 +73,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("min_free_mb", [0, 4])
+@pytest.mark.parametrize("min_free_mb", [0, pytest.param(4, marks=pytest.mark.slow)])
 def test_a_full_disk_refuses_with_a_hint_loses_nothing_and_recovers_by_itself(
     small_disk: Path, database: Settings, min_free_mb: int, dsn: str
 ) -> None:

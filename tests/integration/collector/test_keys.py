@@ -109,6 +109,7 @@ def test_keys_are_rotated_revoked_and_deleted_with_their_project(guarded: Instal
         assert guarded.command("projects", *arguments).returncode == 2
 
 
+@pytest.mark.slow
 def test_a_restart_while_the_store_is_away_knows_the_keys_and_refuses_none_for_good(tmp_path: Path) -> None:
     running = Installation(tmp_path / "data", {"COLLECTOR__REQUIRE_API_KEY": "true", "STORE__MAX_MEMORY_MB": 1024})
     try:

@@ -56,6 +56,7 @@ def test_the_scoring_model_is_the_trained_one() -> None:
         assert found.worst == pytest.approx(worst, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_it_learns_that_new_pieces_are_not_supported() -> None:
     rng = np.random.default_rng(5)
     rows = []
